@@ -1,0 +1,1 @@
+"""WHAT HAPPENED: events, octets and their times. Everything live writes here; everything visible reads here."""
