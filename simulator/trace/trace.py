@@ -81,6 +81,8 @@ class Trace:
         self.header = dict(header)
         self.connections = {connection.number: connection for connection in connections}
         self.events = tuple(sorted(events, key=lambda event: event.number))
+        self.spoken: dict[tuple[int, str], tuple[tuple[int, ...], tuple[Any, ...]]] = {}
+        """What readers have read out of the octets already: (connection, end) -> (stream lengths, events)."""
 
     def __repr__(self) -> str:
         return f"<Trace: {len(self.events)} recorded events on {len(self.connections)} connections>"

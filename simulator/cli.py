@@ -1,0 +1,202 @@
+"""The command line. Every problem is one sentence; exit codes: 0 done, 1 not delivered, 2 wrong usage, 3 internal error."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from simulator import missing_package
+from simulator.errors import InternalError, SimulatorError, UsageError
+
+DONE, NOT_DELIVERED, WRONG_USAGE, INTERNAL = 0, 1, 2, 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code. No traceback reaches a learner."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        chosen = parser().parse_args(arguments)
+        return int(chosen.run(chosen))
+    except SimulatorError as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("simulator"):
+            raise
+        print(f"simulator: {missing_package(error.name)}", file=sys.stderr)
+        return WRONG_USAGE
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        print("simulator: stopped.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if os.environ.get("SIMULATOR_TRACEBACK"):
+            raise
+        print(f"simulator: {InternalError.__doc__.splitlines()[0] if InternalError.__doc__ else ''} "
+              f"({type(error).__name__}: {error}). Please report it; SIMULATOR_TRACEBACK=1 shows more.", file=sys.stderr)
+        return INTERNAL
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        raise UsageError(f"{message[0].upper()}{message[1:].rstrip('.')}. See: {self.prog} --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = _Parser(prog="python -m simulator", description="A small internet on this machine, to see how e-mail really travels. "
+                  "Without a command: one message through the three steps.")
+    _sending(top)
+    top.set_defaults(run=run_main_job)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+
+    send = commands.add_parser("send", help="send a message of your own (a file, or - for standard input)")
+    send.add_argument("file", metavar="FILE.eml", help="the message; - reads it from standard input")
+    send.add_argument("--from", dest="sender", metavar="ADDRESS", help="envelope sender (default: the From field)")
+    send.add_argument("--to", action="extend", nargs="+", metavar="ADDRESS", help="envelope recipients (default: To, Cc and Bcc)")
+    _sending(send)
+    send.set_defaults(run=run_send)
+
+    show = commands.add_parser("show", help="show a saved trace")
+    show.add_argument("file", metavar="FILE.jsonl")
+    show.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    show.add_argument("--figure", metavar="FILE.png", help="draw the map into a file (.png or .svg)")
+    show.set_defaults(run=run_show)
+
+    course = commands.add_parser("course", help="open the notebooks in JupyterLab")
+    course.add_argument("what", nargs="?", choices=("open", "build", "doctor"), default="open",
+                        help="open: JupyterLab (default); build: notebooks from lessons/; doctor: check the installation")
+    course.set_defaults(run=run_course)
+    return top
+
+
+def _sending(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--mode", default=None, metavar="M",
+                         help="implicit (465), starttls (587, required), starttls-if-offered, cleartext; default: implicit, then starttls")
+    command.add_argument("--medium", default="loopback", metavar="M", help="loopback (real sockets on 127.0.0.1) or memory")
+    command.add_argument("--latency", type=seconds, default=0.02, metavar="T", help="one way, such as 20ms or 0.1s")
+    command.add_argument("--seed", type=int, default=1, metavar="N", help="seed of everything random")
+    command.add_argument("--plan", metavar="FILE.toml", help="another internet than that of alice.example and bob.example")
+    command.add_argument("--save", metavar="FILE.jsonl", help="keep the trace")
+    command.add_argument("--figure", metavar="FILE.png", help="draw the map into a file (.png or .svg)")
+    command.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
+
+def seconds(text: str) -> float:
+    """Read a time such as "20ms", "0.1s" or "0.1" (seconds)."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)?", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write 20ms or 0.1s")
+    return float(found[1]) / (1000 if found[2] == "ms" else 1)
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+LETTER = "Hello Bob,\n\nthis letter takes three steps: submission, relay and delivery.\n\nAlice\n"
+
+
+def run_main_job(chosen: argparse.Namespace) -> int:
+    """Send one message from Alice to Bob and tell its story."""
+    def letter(net: Any) -> dict[str, Any]:
+        people = list(net.plan.people)
+        return {"letter": LETTER, "sender": people[0], "to": _somebody_else(people), "subject": "Three steps"}
+
+    return _send(chosen, letter)
+
+
+def _somebody_else(people: list[str]) -> str:
+    own = people[0].rpartition("@")[2]
+    return next((person for person in people if not person.endswith(f"@{own}")), people[-1])
+
+
+def run_send(chosen: argparse.Namespace) -> int:
+    """Send the learner's own message."""
+    try:
+        octets = sys.stdin.buffer.read() if chosen.file == "-" else Path(chosen.file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"The message {chosen.file} cannot be read: {error.strerror or error}.") from error
+    return _send(chosen, lambda net: {"letter": octets, "sender": chosen.sender, "to": chosen.to})
+
+
+def _send(chosen: argparse.Namespace, letter: Callable[[Any], dict[str, Any]]) -> int:
+    from simulator.sync import Internet
+
+    _check_outputs(chosen)
+    make = Internet.from_plan(chosen.plan, medium=chosen.medium, latency_s=chosen.latency, seed=chosen.seed) if chosen.plan else (
+        Internet(medium=chosen.medium, latency_s=chosen.latency, seed=chosen.seed))
+    with make as net:
+        journey = net.send(mode=chosen.mode, **letter(net))
+        mailboxes = {address: net.inbox(address) for address in journey.mailboxes}
+    if chosen.save:
+        journey.save(chosen.save)
+    if chosen.figure:
+        journey.export(chosen.figure)
+    if chosen.json:
+        print(json.dumps(_as_json(journey), indent=2))
+    else:
+        from simulator.views.story import story
+
+        print(story(journey.trace, {address: stored[-1].octets for address, stored in mailboxes.items() if stored}))
+        for path in (chosen.save, chosen.figure):
+            if path:
+                print(f"Written: {path}")
+    return DONE if journey.delivered else NOT_DELIVERED
+
+
+def _check_outputs(chosen: argparse.Namespace) -> None:
+    """Refuse a file that could not be written before anything is sent."""
+    for path in (chosen.save, chosen.figure):
+        if path and not Path(path).absolute().parent.is_dir():
+            raise UsageError(f"The folder of {path} does not exist; make it first, or choose another place.")
+    if chosen.figure and Path(chosen.figure).suffix.lower() not in (".png", ".svg"):
+        raise UsageError(f"A figure is written as .png or .svg, not as {chosen.figure}.")
+
+
+def _as_json(journey: Any) -> dict[str, Any]:
+    return {
+        "message": journey.message, "delivered": journey.delivered,
+        "recipients": [{"recipient": o.recipient, "result": o.result, "code": o.code, "enhanced": o.enhanced, "text": o.text,
+                        "by": o.by} for o in journey.outcomes.values()],
+        "hops": [{"hop": hop.number, "client": hop.log.client_host, "server": hop.log.server_host, "port": hop.log.server_port,
+                  "protection": hop.protection, "tls": hop.tls.version if hop.tls else None} for hop in journey.hops]}
+
+
+def run_show(chosen: argparse.Namespace) -> int:
+    """Show a saved trace."""
+    from simulator.journey import Journey
+    from simulator.views.story import story
+
+    journey = Journey.load(chosen.file)
+    if chosen.figure:
+        journey.export(chosen.figure)
+        print(f"Written: {chosen.figure}")
+    elif chosen.json:
+        print(json.dumps(_as_json(journey), indent=2))
+    else:
+        print(story(journey.trace))
+    return DONE
+
+
+def run_course(chosen: argparse.Namespace) -> int:
+    """Open or build the notebooks, or check the installation."""
+    from simulator import course, doctor
+
+    if chosen.what == "build":
+        for path in course.build():
+            print(f"Written: {path}")
+        return DONE
+    if chosen.what == "doctor":
+        report = doctor.check_installation()
+        print(report)
+        return DONE if report.good else WRONG_USAGE
+    return course.open_notebooks()

@@ -1,0 +1,1 @@
+"""CHECKING: what must be true of a trace."""

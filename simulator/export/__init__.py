@@ -1,0 +1,1 @@
+"""TAKING AWAY: a trace in other people's forms."""

@@ -1,0 +1,131 @@
+"""Mail addresses: local part @ domain, read strictly, kept exactly (RFC 5321 sections 2.3.11, 4.1.2 and 4.1.3)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from simulator.errors import UsageError
+
+LOCAL_PART_OCTETS, DOMAIN_OCTETS, PATH_OCTETS = 64, 255, 256  # RFC 5321 section 4.5.3.1; the path includes "<", ">" and "@"
+
+# RFC 5321 section 4.1.2: Dot-string; RFC 6531 section 3.3 adds everything beyond ASCII.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
+_DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_QUOTED = re.compile(r'"((?:[^"\\\x00-\x1f\x7f]|\\[ -~])*)"')
+# RFC 5321 section 4.1.2: a label is letters, digits and inner hyphens; RFC 6531 section 3.3: or a U-label.
+_LABEL = re.compile(r"[A-Za-z0-9\u0080-\U0010ffff](?:[A-Za-z0-9\u0080-\U0010ffff-]{0,61}[A-Za-z0-9\u0080-\U0010ffff])?")
+_ROUTE = re.compile(r"@[^<>@:,]+(?:,@[^<>@:,]+)*:")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A mailbox address. Both parts are kept exactly as they were written."""
+
+    local_part: str
+    """Without quotes. Only the host of the mailbox may interpret it (RFC 5321 section 2.3.11)."""
+    domain: str
+    """A domain name, or an address literal such as "[192.0.2.7]"; empty only for the bare Postmaster."""
+
+    @cached_property
+    def ascii(self) -> bool:
+        """True when it can travel without SMTPUTF8."""
+        return self.local_part.isascii() and self.domain.isascii()
+
+    @cached_property
+    def domain_key(self) -> str:
+        """The domain in the form that comparisons and the DNS need: lower case, A-labels (RFC 5890 section 2.3.2.1)."""
+        if self.domain.isascii():
+            return self.domain.lower()
+        try:
+            return self.domain.encode("idna").decode("ascii").lower()
+        except UnicodeError:  # parse_address refuses these
+            return self.domain.lower()
+
+    def __str__(self) -> str:
+        local = self.local_part
+        if not _DOT_STRING.fullmatch(local):
+            local = '"' + re.sub(r'(["\\])', r"\\\1", local) + '"'
+        return f"{local}@{self.domain}" if self.domain else local
+
+
+def parse_address(text: str) -> Address:
+    """Read an address as a person or program gives it, such as "alice@alice.example".
+
+    Raises UsageError with one sentence about what is wrong in it.
+    """
+    if not isinstance(text, str):
+        raise UsageError(f"An address is a text such as bob@bob.example, not {text!r}.")
+    shown = repr(text) if text else "An empty text"
+    if any(ord(c) < 32 or ord(c) == 127 for c in text):  # CR and LF would begin a command of their own
+        raise UsageError(f"{shown} is not an address: it contains a control character or a line end.")
+    local, at, domain = text.rpartition("@")
+    if not at:
+        raise UsageError(f"{shown} is not an address: there is no @ in it; write one like bob@bob.example.")
+    if not local or not domain:
+        raise UsageError(f"{shown} is not an address: there is nothing {'after' if local else 'before'} the @.")
+    return Address(_local_part(local, shown), _domain(domain, shown))
+
+
+def parse_path(text: str) -> Address | None:
+    """Read a path in angle brackets as it stands after MAIL FROM: or RCPT TO:; None is the null path `<>`.
+
+    A source route is read and ignored (RFC 5321 section 4.1.1.3 and appendix C); `<Postmaster>` needs no domain
+    (section 4.5.1). Raises UsageError with one sentence about what is wrong.
+    """
+    if not (text.startswith("<") and text.endswith(">")):
+        raise UsageError("A path stands in angle brackets, such as <bob@bob.example>.")
+    if len(text.encode("utf-8", "surrogateescape")) > PATH_OCTETS:
+        raise UsageError(f"A path may have at most {PATH_OCTETS} octets.")
+    inner = text[1:-1]
+    if not inner:
+        return None
+    if inner.startswith("@"):
+        route = _ROUTE.match(inner)
+        if route is None:
+            raise UsageError("A source route ends with a colon, such as <@a.example:bob@bob.example>.")
+        inner = inner[route.end():]
+    if inner.lower() == "postmaster":  # RFC 5321 section 4.5.1
+        return Address(inner, "")
+    return parse_address(inner)
+
+
+def _local_part(text: str, shown: str) -> str:
+    if len(text.encode("utf-8", "surrogateescape")) > LOCAL_PART_OCTETS:
+        raise UsageError(f"{shown} is not an address: the part before the @ has more than {LOCAL_PART_OCTETS} octets.")
+    if "\ufffd" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise UsageError(f"{shown} is not an address: it is not valid UTF-8.")
+    quoted = _QUOTED.fullmatch(text)
+    if quoted is not None:
+        return re.sub(r"\\(.)", r"\1", quoted[1])
+    if not _DOT_STRING.fullmatch(text):
+        raise UsageError(f"{shown} is not an address: {text!r} cannot stand before the @ without quotes.")
+    return text
+
+
+def _domain(text: str, shown: str) -> str:
+    if len(text.encode("utf-8", "surrogateescape")) > DOMAIN_OCTETS:
+        raise UsageError(f"{shown} is not an address: the domain has more than {DOMAIN_OCTETS} octets.")
+    if text.startswith("["):
+        if _literal(text) is None:
+            raise UsageError(f"{shown} is not an address: {text} is not an address literal such as [192.0.2.7].")
+        return text
+    labels = text.split(".")
+    try:
+        good = all(_LABEL.fullmatch(label) for label in labels) and bool(text.encode("idna") if not text.isascii() else text)
+    except UnicodeError:
+        good = False
+    if not good:
+        raise UsageError(f"{shown} is not an address: {text!r} is not a domain name.")
+    return text
+
+
+def _literal(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address literal (RFC 5321 section 4.1.3)."""
+    inner = text[1:-1] if text.endswith("]") else ""
+    try:
+        return ipaddress.IPv6Address(inner[5:]) if inner[:5].lower() == "ipv6:" else ipaddress.IPv4Address(inner)
+    except ValueError:
+        return None

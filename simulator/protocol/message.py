@@ -1,0 +1,193 @@
+"""Messages as octets: fields are found, put on top or taken away, and nothing else changes (RFC 5322, RFC 5321 section 4.4)."""
+
+from __future__ import annotations
+
+import email.policy
+import email.utils
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+
+from simulator.errors import UsageError
+from simulator.protocol.addresses import Address, parse_address
+
+LINE_OCTETS = 998  # RFC 5322 section 2.1.1, without CRLF
+FOLD_OCTETS = 78
+
+_NAME = rb"[!-9;-~]+"  # RFC 5322 section 3.6.8: ftext
+_FIELD = re.compile(rb"(" + _NAME + rb")[ \t]*:((?:[^\r\n]|\r(?!\n)|(?<!\r)\n)*(?:\r\n[ \t](?:[^\r\n]|\r(?!\n)|(?<!\r)\n)*)*)\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderField:
+    """One header field."""
+
+    name: str
+    raw: bytes
+    """The whole field with its line ends, as it stands in the message."""
+    value: str
+    """Unfolded (RFC 5322 section 2.2.3), without surrounding blanks."""
+
+
+def split_message(octets: bytes) -> tuple[bytes, bytes]:
+    """Return (header with its last CRLF, body); the blank line between them belongs to neither."""
+    if octets.startswith(b"\r\n"):
+        return b"", octets[2:]
+    header, separator, body = octets.partition(b"\r\n\r\n")
+    return (header + b"\r\n", body) if separator else (octets, b"")
+
+
+def fields(octets: bytes) -> list[HeaderField]:
+    """Return the header fields in order; reading stops at the first line that is none."""
+    found, position = [], 0
+    header, _ = split_message(octets)
+    if header and not header.endswith(b"\r\n"):
+        header += b"\r\n"
+    while match := _FIELD.match(header, position):
+        value = match[2].replace(b"\r\n", b"").decode("utf-8", "replace").strip()
+        found.append(HeaderField(match[1].decode("ascii"), match[0], value))
+        position = match.end()
+    return found
+
+
+def has_field(octets: bytes, name: str) -> bool:
+    """Tell whether a field is there; names do not depend on case."""
+    return any(field.name.lower() == name.lower() for field in fields(octets))
+
+
+def remove_field(octets: bytes, name: str) -> bytes:
+    """Return the message without any field of this name; the rest is unchanged, octet for octet."""
+    kept, position = bytearray(), 0
+    for field in fields(octets):
+        if field.name.lower() != name.lower():
+            kept += octets[position:position + len(field.raw)]
+        position += len(field.raw)
+    return bytes(kept) + octets[position:]
+
+
+def prepend(octets: bytes, name: str, value: str) -> bytes:
+    """Return the message with a field put on top, folded; the rest is unchanged (RFC 5321 section 4.4)."""
+    if re.search(r"[\r\n\0]", name + value) or not re.fullmatch(_NAME, name.encode()):
+        raise UsageError(f"The header field {name!r} would contain a line end of its own.")
+    if not has_header(octets):
+        octets = b"\r\n" + octets  # a body without header gets the blank line that separates the two
+    return fold(f"{name}: {value}") + octets
+
+
+def has_header(octets: bytes) -> bool:
+    """Tell whether the message begins with a header field or with the blank line after an empty header."""
+    return octets.startswith(b"\r\n") or bool(fields(octets))
+
+
+def fold(field: str) -> bytes:
+    """Return a field with CRLF, folded at blanks to 78 octets where possible (RFC 5322 section 2.1.1)."""
+    lines: list[str] = []
+    for word in field.split(" "):
+        if lines and len(f"{lines[-1]} {word}".encode()) <= FOLD_OCTETS:
+            lines[-1] += f" {word}"
+        elif len(lines) == 1 and lines[0].endswith(":"):  # a line with only the name would be read as empty by some
+            lines[0] += f" {word}"
+        else:
+            lines.append(word)
+    return b"\r\n ".join(line.encode("utf-8") for line in lines if line) + b"\r\n"
+
+
+# --- line ends and dots ----------------------------------------------------------------------------------------------
+
+def normalise_line_endings(octets: bytes) -> bytes:
+    """Return the octets with CRLF wherever there was a CRLF, a bare LF or a bare CR (RFC 5321 section 2.3.8), and at the end."""
+    lines = re.sub(rb"\r\n|\r|\n", b"\r\n", octets)
+    return lines if not lines or lines.endswith(b"\r\n") else lines + b"\r\n"
+
+
+def data_octets(message: bytes) -> bytes:
+    """Return what follows the 354: the message with dots doubled at line starts, and the line with the lone dot.
+
+    RFC 5321 section 4.5.2; section 4.1.1.4: the CRLF that ends the last line belongs to the message.
+    """
+    stuffed = re.sub(rb"(^|(?<=\r\n))\.", b"..", message)
+    return stuffed + (b"" if not stuffed or stuffed.endswith(b"\r\n") else b"\r\n") + b".\r\n"
+
+
+def dot_unstuff(octets: bytes) -> bytes:
+    """Return the message from what follows the 354: without the lone dot, and with doubled dots made single."""
+    content = octets[:-3] if octets == b".\r\n" or octets.endswith(b"\r\n.\r\n") else octets
+    return re.sub(rb"(^|(?<=\r\n))\.", b"", content)
+
+
+def longest_line_octets(octets: bytes) -> int:
+    """Return the length of the longest line without its CRLF."""
+    return max(len(line) for line in octets.split(b"\r\n"))
+
+
+def is_8bit(octets: bytes) -> bool:
+    """Tell whether there is an octet over 127 (RFC 6152)."""
+    return not octets.isascii()
+
+
+# --- making things ---------------------------------------------------------------------------------------------------
+
+def rfc5322_date(at: datetime) -> str:
+    """Return a date as RFC 5322 section 3.3 writes it, with a numeric zone."""
+    return email.utils.format_datetime(at)
+
+
+def received_field(*, from_name: str, from_address: str, by: str, protocol: str, queue_id: str, at: datetime,
+                   tls_cipher: str | None = None, recipient: str | None = None) -> str:
+    """Return the value of a Received field (RFC 5321 section 4.4).
+
+    `protocol` is the "with" keyword (RFC 3848); `tls_cipher` adds the clause of RFC 8314 section 4.3; `recipient` must
+    be the only one, or None (RFC 5321 section 7.2).
+    """
+    literal = f"[IPv6:{from_address}]" if ":" in from_address else f"[{from_address}]"
+    name = re.sub(r"[^A-Za-z0-9.:\[\]-]", "?", from_name)  # the client's own words must not add fields or comments
+    clauses = [f"from {name or literal} ({literal})", f"by {by}", f"with {protocol}"]
+    if tls_cipher:
+        clauses.append(f"tls {tls_cipher}")
+    clauses.append(f"id {queue_id}")
+    if recipient:
+        clauses.append(f"for <{recipient}>")
+    return f"{' '.join(clauses)}; {rfc5322_date(at)}"
+
+
+def compose(text: str, sender: str, recipients: Sequence[str], subject: str, date: datetime, message_id: str,
+            *, cc: Sequence[str] = ()) -> bytes:
+    """Return a plain letter. Raises UsageError for a line end in a header field (RFC 5322 section 2.2)."""
+    if re.search(r"[\r\n\0]", subject):
+        raise UsageError("A subject is one line; it cannot contain a line end.")
+    letter = EmailMessage(policy=email.policy.SMTPUTF8 if not all(map(str.isascii, (sender, *recipients, *cc))) else email.policy.SMTP)
+    letter["From"], letter["To"] = sender, ", ".join(recipients)
+    if cc:
+        letter["Cc"] = ", ".join(cc)
+    letter["Subject"], letter["Date"], letter["Message-ID"] = subject, date, message_id
+    letter.set_content(text if text.endswith("\n") else text + "\n", cte="7bit" if text.isascii() and _short(text) else None)
+    return letter.as_bytes()
+
+
+def _short(text: str) -> bool:
+    return all(len(line) <= LINE_OCTETS for line in text.splitlines())
+
+
+def envelope_recipients(octets: bytes) -> list[Address]:
+    """Return the recipients that To, Cc and Bcc name, each once (RFC 5321 section 7.2, appendix B).
+
+    Raises UsageError for an address that cannot be read.
+    """
+    values = [field.value for field in fields(octets) if field.name.lower() in ("to", "cc", "bcc")]
+    found = [parse_address(address) for _, address in email.utils.getaddresses(values) if address]
+    return list(dict.fromkeys(found))
+
+
+def required_fields_problem(octets: bytes) -> str | None:
+    """Return what is wrong with the fields that every message must have, in one sentence, or None (RFC 5322 section 3.6)."""
+    found = fields(octets)
+    count = {name: sum(field.name.lower() == name for field in found) for name in ("date", "from", "sender")}
+    for name in ("date", "from"):
+        if count[name] != 1:
+            return f"The message has {count[name] or 'no'} {name.capitalize()} field{'s' if count[name] > 1 else ''}; it needs exactly one."
+    authors = email.utils.getaddresses([field.value for field in found if field.name.lower() == "from"])
+    if len(authors) > 1 and count["sender"] != 1:
+        return "The message has several authors; then it needs one Sender field."
+    return None

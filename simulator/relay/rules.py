@@ -1,0 +1,37 @@
+"""What a session or the DNS means for one recipient: accepted, to be tried again, or failed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.dns.mx import Problem
+from simulator.protocol.client_session import SessionOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be done about a recipient, and whose words led to it."""
+
+    temporary: bool
+    code: int | None
+    enhanced: str
+    text: str
+    by: str
+    accepted: bool = False
+
+
+def verdict_of(problem: Problem, host: str) -> Verdict:
+    """Return what a problem with the route means: our own host's words."""
+    return Verdict(problem.temporary, problem.code, problem.enhanced, problem.text, host)
+
+
+def judge(outcome: SessionOutcome, recipient: str, host: str) -> Verdict:
+    """Return what a session means for one recipient.
+
+    A session that broke down, a 4yz reply or silence: another host, then later (RFC 5321 section 4.5.4.1). A 5yz reply is
+    final for the recipients it is about (section 4.2.1).
+    """
+    result = outcome.recipient(recipient)
+    reply = result.reply
+    code, enhanced = (reply.code, reply.enhanced or "") if reply else (None, "")
+    return Verdict(result.result == "temporary", code, enhanced, result.text, host, result.result == "accepted")

@@ -1,0 +1,1 @@
+"""READY STORIES: one file each, with a plan, a seed and what to expect."""
