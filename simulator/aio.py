@@ -41,14 +41,7 @@ def run(main: Coroutine[Any, Any, T], *, medium: str = "loopback", clock: str = 
         with loop.clock.call():
             return loop.run_until_complete(main)
     finally:
-        try:
-            left = asyncio.all_tasks(loop)
-            for task in left:
-                task.cancel()
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-        finally:
-            loop.close()
+        loop.finish()
 
 
 class Internet:

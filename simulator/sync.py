@@ -43,8 +43,8 @@ class LoopThread:
         try:
             self.loop.run_forever()
         finally:
+            self.loop.finish()
             asyncio.set_event_loop(None)
-            self.loop.close()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Any:
         """Start `work` as a call (simulated time may pass); return a concurrent future."""
@@ -181,6 +181,14 @@ class Internet:
     def ca_pem(self) -> bytes:
         """The certificate of the local authority, for clients of your own."""
         return self._core.authority.certificate_pem
+
+    def switch_off(self, host: str) -> None:
+        """Let a host answer nothing at all from now on, as if it were switched off. Raises UsageError for an unknown host."""
+        self._core.network.host(host).silent = True
+
+    def switch_on(self, host: str) -> None:
+        """Let a host answer again."""
+        self._core.network.host(host).silent = False
 
     def place_box(self, box: Box, where: Callable[[ConnectionLog], bool] = lambda connection: True) -> None:
         """Put a box on the path of later connections (see `simulator.network.onpath`)."""

@@ -21,11 +21,11 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from simulator.dns.questions import parent_name
+from simulator.dns.questions import parent_name, text_of
 from simulator.errors import PlanError
 
 Transport = Literal["udp", "tcp"]
-View = Callable[[dns.message.Message], dns.message.Message]
+Edit = Callable[[dns.message.Message], dns.message.Message]
 """Changes a reply for the one who asked, for example so that real programs get real addresses."""
 
 UDP_PAYLOAD_OCTETS = 1232
@@ -77,7 +77,7 @@ Zones = Mapping[str, AnyZone]
 
 def zone_for(zones: Zones, name: dns.name.Name) -> AnyZone | None:
     """Return the nearest enclosing zone of a name (RFC 1034 section 4.3.2 step 2), None when there is none."""
-    text = name.to_text(omit_final_dot=True).lower() if name != dns.name.root else ""
+    text = text_of(name)
     while True:
         zone = zones.get(text)
         if zone is not None or text == "":
@@ -143,7 +143,7 @@ def _fill(reply: dns.message.Message, zone: AnyZone, name: dns.name.Name, rdtype
 
 # --- packets ---------------------------------------------------------------------------------------------------------
 
-def reply_to(zones: Zones, packet: bytes, transport: Transport, view: View | None = None) -> bytes | None:
+def reply_to(zones: Zones, packet: bytes, transport: Transport, edit: Edit | None = None) -> bytes | None:
     """Return the packet that answers `packet`; None when there is nobody to answer (no header, or itself a reply).
 
     By UDP a reply that does not fit is cut to nothing with TC set, so that the other side asks again by TCP.
@@ -162,7 +162,7 @@ def reply_to(zones: Zones, packet: bytes, transport: Transport, view: View | Non
         _log.error("%s", error)
         reply = dns.message.make_response(query, our_payload=UDP_PAYLOAD_OCTETS)
         reply.set_rcode(dns.rcode.SERVFAIL)
-    return to_octets(view(reply) if view else reply, query, transport)
+    return to_octets(edit(reply) if edit else reply, query, transport)
 
 
 def to_octets(reply: dns.message.Message, query: dns.message.Message, transport: Transport) -> bytes:

@@ -8,6 +8,7 @@ import dns.name
 import dns.rdata
 import dns.rdatatype
 
+from simulator.dns.answering import Kind
 from simulator.dns.masterfile import names_in
 
 if TYPE_CHECKING:
@@ -55,15 +56,15 @@ def _target(zone: Zone, owner: dns.name.Name, kind: str, host: dns.name.Name) ->
     if not host.is_subdomain(zone.name):
         return []
     found = zone.find(host, dns.rdatatype.A)
-    if found.kind.value == "cname":
+    if found.kind is Kind.CNAME:
         # RFC 2181 section 10.3
         return [f"The {kind} record of {owner} points to {host}, which is an alias (CNAME); it must point to the host "
                 "itself (RFC 2181 section 10.3)."]
-    if found.kind.value == "referral":
+    if found.kind is Kind.REFERRAL:
         glue = kind != "NS" or owner == zone.name or any(rrset.name == host for rrset in found.glue)
         return [] if glue else [f"The name server {host} of {owner} needs its address here, as glue "
                                 "(RFC 1034 section 4.2.1)."]
-    if found.kind.value == "data" or zone.find(host, dns.rdatatype.AAAA).kind.value == "data":
+    if found.kind is Kind.DATA or zone.find(host, dns.rdatatype.AAAA).kind is Kind.DATA:
         return []
     doubled = dns.name.Name((*labels, b""))
     if zone.name != dns.name.root and doubled.is_subdomain(zone.name):

@@ -18,7 +18,7 @@ import dns.rdtypes.ANY.SOA
 import dns.tokenizer
 import dns.ttl
 
-from simulator.dns.questions import canonical_name
+from simulator.dns.questions import text_of
 from simulator.dns.reserved import is_reserved_address, is_reserved_name
 from simulator.errors import PlanError
 
@@ -40,11 +40,10 @@ def read_entries(text: str, origin: dns.name.Name) -> Iterator[Entry]:
     """
     reader = _Reader(text, origin)
     while True:
-        line = reader.tokens.where()[1]
         try:
             entry = reader.next_entry()
         except (dns.exception.DNSException, UnicodeError, ValueError) as error:
-            raise wrong(origin, reader.line or line, _sentence(error)) from error
+            raise wrong(origin, reader.line, _sentence(error)) from error
         if entry is None:
             return
         _check(entry, origin)
@@ -143,7 +142,7 @@ def _check(entry: Entry, origin: dns.name.Name) -> None:
     if entry.rdata.rdtype == dns.rdatatype.SOA and entry.name != origin:
         raise wrong(origin, entry.line, f"A SOA record belongs to the zone's own name, not to {entry.name}")
     for name in (entry.name, *names_in(entry.rdata)):
-        if not is_reserved_name(canonical_name(name.to_text())):
+        if not is_reserved_name(text_of(name)):
             raise wrong(origin, entry.line, f"{name} might be somebody's real name; use names in .example or .test")
     address = getattr(entry.rdata, "address", None)
     if isinstance(address, str) and not is_reserved_address(address):

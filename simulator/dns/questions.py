@@ -37,7 +37,12 @@ def canonical_name(name: str) -> str:
     except (dns.exception.DNSException, UnicodeError) as error:
         reason = str(error).rstrip(".") or type(error).__name__
         raise UsageError(f"{name!r} is not a domain name ({reason}); write one like mail.bob.example.") from error
-    return "" if parsed == dns.name.root else parsed.to_text(omit_final_dot=True).lower()
+    return text_of(parsed)
+
+
+def text_of(name: dns.name.Name) -> str:
+    """Return a parsed name as this project writes it (see `canonical_name`)."""
+    return "" if len(name.labels) <= 1 else name.to_text(omit_final_dot=True).lower()
 
 
 def parent_name(name: str) -> str:
@@ -170,7 +175,7 @@ class Answer:
         for record in self.records:
             rdata = record.rdata()
             if isinstance(rdata, dns.rdtypes.mxbase.MXBase):
-                pairs.append((rdata.preference, canonical_name(rdata.exchange.to_text())))
+                pairs.append((rdata.preference, text_of(rdata.exchange)))
         return pairs
 
     def names(self) -> list[str]:

@@ -18,7 +18,7 @@ import dns.rdtypes.ANY.SOA
 import dns.rrset
 
 from simulator.dns.cache import Delegation
-from simulator.dns.questions import Answer, Ask, Record, Status, canonical_name
+from simulator.dns.questions import Answer, Ask, Record, Status, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Reading:
     ttl_s: int = 0
     """How long the delegation holds."""
     records: tuple[Record, ...] = ()
-    """The records believed, in order."""
+    """The records believed, in order, that answer or refer; the SOA record of an absence stands in `links`."""
 
 
 def read_reply(message: dns.message.Message, ask: Ask, zone: str) -> Reading:
@@ -52,7 +52,7 @@ def read_reply(message: dns.message.Message, ask: Ask, zone: str) -> Reading:
         links.append(last)
     if links and authoritative:
         status = last.status.value if last is not None else "answer"
-        believed = tuple(record for link in links for record in (*link.records, *link.authority))
+        believed = tuple(record for link in links for record in link.records)
         return Reading(status, tuple(links), records=believed)
     if not links and rcode == dns.rcode.NOERROR:
         referral = _referral(message, name, bailiwick)
@@ -63,7 +63,7 @@ def read_reply(message: dns.message.Message, ask: Ask, zone: str) -> Reading:
 
 def records_of(rrset: dns.rrset.RRset) -> tuple[Record, ...]:
     """Return the records of a set."""
-    owner, kind = canonical_name(rrset.name.to_text()), dns.rdatatype.to_text(rrset.rdtype)
+    owner, kind = text_of(rrset.name), dns.rdatatype.to_text(rrset.rdtype)
     return tuple(Record(owner, rrset.ttl, kind, rdata.to_text()) for rdata in rrset)
 
 
@@ -106,8 +106,8 @@ def _ending(message: dns.message.Message, name: dns.name.Name, ask: Ask,
         return Answer(here, Status.ANSWER, records, ttl_s=min(rrset.ttl for rrset in sets))
     soa = next((rrset for rrset in message.authority if rrset.rdtype == dns.rdatatype.SOA
                 and name.is_subdomain(rrset.name) and rrset.name.is_subdomain(bailiwick)), None)
-    if soa is None and _referral(message, name, bailiwick) is not None:
-        return None
+    if soa is None and (name != dns.name.from_text(ask.name) or _referral(message, name, bailiwick) is not None):
+        return None  # the server followed aliases only so far: the last name has to be asked for by itself
     status = Status.NXDOMAIN if message.rcode() == dns.rcode.NXDOMAIN else Status.NODATA
     if soa is None or not isinstance(soa[0], dns.rdtypes.ANY.SOA.SOA):
         return Answer(here, status)  # RFC 2308 section 5: without a SOA record it is not to be remembered
@@ -132,7 +132,7 @@ def _referral(message: dns.message.Message, name: dns.name.Name, bailiwick: dns.
                 addresses += [address.to_text() for address in glue]
                 believed.append(glue)
                 ttl_s = min(ttl_s, glue.ttl)
-        servers.append((canonical_name(target.to_text()), tuple(addresses)))
-    delegation = Delegation(canonical_name(ns.name.to_text()), tuple(servers))
+        servers.append((text_of(target), tuple(addresses)))
+    delegation = Delegation(text_of(ns.name), tuple(servers))
     records = tuple(record for rrset in believed for record in records_of(rrset))
     return Reading("referral", (), delegation, ttl_s, records)

@@ -56,6 +56,7 @@ class Heard:
     """"answer", "referral", "nodata", "nxdomain", "truncated", "timeout"; or for a reply that helps nobody, "servfail",
     "refused", "lame" (not in charge of the zone), "unreachable"."""
     records: tuple[str, ...] = ()
+    """The records that answer or refer, in presentation form."""
 
 
 Outcome = dns.message.Message | OSError | None
@@ -111,7 +112,7 @@ class _Resolver:
                 return fresh  # it came with the reply before
         for remembered in (self._cache.get(ask), self._cache.get(alias)):
             if remembered is not None and (remembered.ask == ask or remembered.status is Status.ANSWER):
-                records = tuple(str(record) for record in (*remembered.records, *remembered.authority))
+                records = tuple(str(record) for record in remembered.records)
                 self._heard(Heard(remembered.ask, "cache", remembered.status.value, records))
                 return remembered
         if ask in self._under_way or len(self._under_way) > DEEPEST:

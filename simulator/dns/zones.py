@@ -16,7 +16,7 @@ import dns.rrset
 from simulator.dns.answering import AnyZone, Finding, Kind, Zones, answer_from
 from simulator.dns.lint import lint
 from simulator.dns.masterfile import read_entries, wrong
-from simulator.dns.questions import canonical_name, parent_name
+from simulator.dns.questions import canonical_name, parent_name, text_of
 
 __all__ = ["AnyZone", "DelegatingZone", "Zone", "Zones", "answer_from", "delegating_zone_text", "lint"]
 
@@ -198,7 +198,7 @@ class DelegatingZone:
 
     def find(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> Finding:
         """Look up a name within the zone: mostly a referral to the child."""
-        text = canonical_name(name.to_text())
+        text = text_of(name)
         below, ancestors = text, []
         while below != self.origin:
             ancestors.append(below)

@@ -111,6 +111,18 @@ class NetworkLoop(base_events.BaseEventLoop):
         future.add_done_callback(lambda _: self.clock.helper(-1))
         return future
 
+    def finish(self) -> None:
+        """End every task that is left, then close the loop; nothing is destroyed while pending."""
+        try:
+            with self.clock.call():
+                left = asyncio.all_tasks(self)
+                for task in left:
+                    task.cancel()
+                self.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+                self.run_until_complete(self.shutdown_asyncgens())
+        finally:
+            self.close()
+
     def _next_timer(self) -> float:
         return self._scheduled[0].when()
 

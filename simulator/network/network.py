@@ -113,6 +113,13 @@ class Network:
             return name_or_address
         return next((address for address, host in self.hosts.items() if host.name == name_or_address), name_or_address)
 
+    def host(self, name: str) -> Host:
+        """Return a host by its name. Raises UsageError when there is none."""
+        for host in self.hosts.values():
+            if host.name == name:
+                return host
+        raise UsageError(f"There is no host {name} in this internet.")
+
     def set_latency(self, one: str, other: str, latency_s: float) -> None:
         """Set the one-way latency between two addresses."""
         self._latencies[frozenset((one, other))] = latency_s

@@ -26,7 +26,8 @@ CLOSE_TIMEOUT_S = 30.0
 class _Connection(asyncio.Protocol):
     """The client's end of a connection: a queue of what came, and flow control for what goes."""
 
-    def __init__(self) -> None:
+    def __init__(self, implicit_tls: bool) -> None:
+        self._implicit_tls = implicit_tls
         loop = asyncio.get_running_loop()
         self._came: asyncio.Queue[bytes] = asyncio.Queue()
         self._may_write = asyncio.Event()
@@ -39,6 +40,8 @@ class _Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         wire = transport.get_extra_info("wire")
         self._tap = wire.tap("client") if wire is not None else None
+        if self._implicit_tls:
+            self.transport.pause_reading()  # what comes is for the TLS layer, even if it turns out to be no TLS
 
     def tls_established(self, transport: asyncio.Transport, implicit: bool, facts: dict[str, Any]) -> None:
         self.transport, self.facts = transport, facts
@@ -104,14 +107,16 @@ async def run_session(loop: asyncio.AbstractEventLoop, attempt: Attempt, *, host
     of the outcome. Raises UsageError when the attempt wants TLS and there is no context.
     """
     if tls_context is None and attempt.tls is not TlsPolicy.NONE:
-        raise UsageError("This session may use TLS, so it needs a tls_context; for one without TLS, use TlsPolicy.NONE.")
-    session = ClientSession(attempt, lambda mechanism, user, password: make_sasl(mechanism, user, password, nonce=nonce()))
+        raise UsageError("A session that may use TLS needs a tls_context; one that may not has TlsPolicy.NONE.")
+    session = ClientSession(attempt, lambda *credentials: make_sasl(*credentials, nonce=nonce()))
+    implicit = attempt.tls is TlsPolicy.IMPLICIT
     talk = _Talk(loop, session, tls_context, server_hostname or host_name, host, cause)
     try:
         async with asyncio.timeout(connect_timeout_s):
             with dialling(message, cause):
                 _, talk.connection = await loop.create_connection(
-                    _Connection, address, port, local_addr=(source_address, 0) if source_address else None)
+                    lambda: _Connection(implicit), address, port,
+                    local_addr=(source_address, 0) if source_address else None)
     except OSError as error:  # time-outs and refusals are OSErrors too
         session.lost(_why_not(error, f"{host_name} ({address})", port))
         return session.outcome

@@ -12,7 +12,8 @@ from simulator.errors import UsageError
 
 @pytest.mark.parametrize(("written", "canonical"), [
     ("Bob.Example.", "bob.example"), ("bob.example", "bob.example"), (".", ""), ("", ""),
-    ("_dmarc.Bob.example", "_dmarc.bob.example"), ("bücher.example", "xn--bcher-kva.example"), (r"a\.b.example", r"a\.b.example"), ("@", r"\@")])
+    ("_dmarc.Bob.example", "_dmarc.bob.example"),
+    ("bücher.example", "xn--bcher-kva.example"), (r"a\.b.example", r"a\.b.example"), ("@", r"\@")])
 def test_names_have_one_form(written: str, canonical: str) -> None:
     assert canonical_name(written) == canonical
     assert canonical_name(canonical + ".") == canonical or canonical == ""

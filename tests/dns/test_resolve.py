@@ -172,6 +172,15 @@ def test_N03_aliases_are_followed_also_into_other_zones(names: NameSpace) -> Non
     assert (alias.names(), alias.cname_chain) == (["mx.bob.example"], ())
 
 
+def test_N03_a_server_that_leaves_the_last_name_of_a_chain_open_is_asked_for_it(names: NameSpace) -> None:
+    def only_the_alias(request: Exchange, reply: dns.message.Message) -> dns.message.Message:
+        del reply.answer[1:]
+        return reply
+    names.changed[BOB] = only_the_alias
+    assert names.ask("www.bob.example", "A").addresses() == ["192.0.2.25"]
+    assert names.path()[2:] == ["ns.bob.example", "ns.bob.example"]
+
+
 def test_N03_aliases_in_a_circle_end(names: NameSpace) -> None:
     answer = names.ask("round.bob.example", "A")
     assert (answer.status, answer.cname_chain) == (Status.SERVFAIL, ("about.bob.example",))
