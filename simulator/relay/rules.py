@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simulator.dns.mx import Problem
@@ -23,6 +24,14 @@ class Verdict:
 def verdict_of(problem: Problem, host: str) -> Verdict:
     """Return what a problem with the route means: our own host's words."""
     return Verdict(problem.temporary, problem.code, problem.enhanced, problem.text, host)
+
+
+def decisive(reasons: Sequence[Verdict]) -> Verdict:
+    """Return the reason that counts when no host took the message: the last temporary one, for it may still go well.
+
+    Only when every host is hopeless is the message (RFC 5321 section 4.5.4.1).
+    """
+    return next((reason for reason in reversed(reasons) if reason.temporary), reasons[-1])
 
 
 def judge(outcome: SessionOutcome, recipient: str, host: str) -> Verdict:

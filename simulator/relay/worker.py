@@ -11,13 +11,13 @@ from simulator.dns.resolver import Resolver
 from simulator.network.loop import NetworkLoop
 from simulator.protocol.client_session import Attempt, Envelope, SessionOutcome, TlsPolicy
 from simulator.relay.queue import QueuedMessage, Recipient, State
-from simulator.relay.rules import Verdict, judge, verdict_of
+from simulator.relay.rules import Verdict, decisive, judge, verdict_of
 from simulator.relay.schedule import Schedule
 from simulator.relay.transit import InTransit
 from simulator.smtp.client import run_session
 from simulator.tls.authority import Authority
 from simulator.tls.contexts import client_context
-from simulator.trace.events import RecipientResult, RouteChosen
+from simulator.trace.events import Note, RecipientResult, RouteChosen
 
 SMTP_PORT = 25  # RFC 5321 section 4.5.4.2: MX records cannot carry a port, so it is always this one
 CONNECT_TIMEOUT_S = 30.0
@@ -66,23 +66,26 @@ class Relay:
         if found.problem is not None:
             self._settle(message, recipients, verdict_of(found.problem, self.host), cause)
             return
-        waiting, last = list(recipients), Verdict(True, None, "4.4.1", f"no host of {domain} could be reached", self.host)
+        waiting, reasons = list(recipients), list[Verdict]()
         for hop in found.hosts:
             addresses = await self._addresses(message, hop, cause)
             if isinstance(addresses, Problem):
-                last = verdict_of(addresses, self.host)
+                reasons.append(verdict_of(addresses, self.host))
                 continue
             for address in addresses:  # RFC 5321 section 5.1: all addresses in the order the resolver gave them
                 outcome = await self._converse(message, hop.host, address, waiting, cause)
-                waiting, last = self._note(message, waiting, outcome, hop.host, last, cause)
+                waiting = self._note(message, waiting, outcome, hop.host, reasons, cause)
                 if not waiting:
                     return
-        self._settle(message, waiting, last, cause)
+        self._settle(message, waiting, decisive(reasons), cause)
 
     async def _addresses(self, message: QueuedMessage, hop: Hop, cause: int) -> tuple[str, ...] | Problem:
         if hop.addresses:
             return hop.addresses
         found = await self.resolver.run(addresses_of(hop.host), message=message.label, cause=cause)
+        if found.warning:
+            self.loop.recorder.record(Note, host=self.host, seen_by="client", message=message.label,
+                                      cause=self.resolver.last_event, text=found.warning)
         return found.problem or found.addresses
 
     async def _converse(self, message: QueuedMessage, host: str, address: str, recipients: Iterable[Recipient],
@@ -106,18 +109,18 @@ class Relay:
 
     # --- what became of it -------------------------------------------------------------------------------------------
 
-    def _note(self, message: QueuedMessage, waiting: list[Recipient], outcome: SessionOutcome, host: str, last: Verdict,
-              cause: int) -> tuple[list[Recipient], Verdict]:
-        """Settle the recipients whose fate this host decided; return those to try elsewhere, and why."""
+    def _note(self, message: QueuedMessage, waiting: list[Recipient], outcome: SessionOutcome, host: str,
+              reasons: list[Verdict], cause: int) -> list[Recipient]:
+        """Settle the recipients whose fate this host decided; return those to try elsewhere, and add to the reasons."""
         still = []
         for recipient in waiting:
             verdict = judge(outcome, recipient.address, host)
             if verdict.temporary:
                 still.append(recipient)
-                last = verdict
+                reasons.append(verdict)
             else:
                 self._settle(message, [recipient], verdict, cause)
-        return still, last
+        return still
 
     def _settle(self, message: QueuedMessage, recipients: Iterable[Recipient], verdict: Verdict, cause: int | None) -> None:
         now_s = self.loop.time()

@@ -38,8 +38,8 @@ def test_T03_a_tail_in_the_next_segment_spoils_the_handshake(tail: bytes) -> Non
             while not (await reader.readline()).startswith(b"250 "):
                 pass
             writer.write(b"STARTTLS\r\n")
-            writer.write(tail)
             assert (await reader.readline()).startswith(b"220 ")
+            writer.write(tail)
             with pytest.raises((ssl.SSLError, ConnectionError)):
                 await writer.start_tls(client_context(AUTHORITY), server_hostname=HOST)
             await asyncio.sleep(1)

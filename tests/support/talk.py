@@ -32,6 +32,11 @@ AUTHORITY = Authority()
 ALICE = Account.from_password("alice@alice.example", "wonderland")
 
 
+def patience_s() -> float:
+    """Return how long to wait on the running loop."""
+    return 3600.0 if isinstance(asyncio.get_running_loop(), NetworkLoop) else PATIENCE_S
+
+
 def server_tls() -> Any:
     """Return the server's TLS context."""
     return server_context(AUTHORITY, (HOST,))
@@ -84,7 +89,7 @@ def run(main: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop | None = N
         result = await main
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         if tasks:
-            _, tasks = await asyncio.wait(tasks, timeout=PATIENCE_S)
+            _, tasks = await asyncio.wait(tasks, timeout=patience_s())
         assert not tasks, f"left over: {tasks}"
         assert not problems, problems
         return result
@@ -178,7 +183,7 @@ class Dialogue:
         """Expect that the server closes the connection without saying more."""
         async def step() -> None:
             try:
-                async with asyncio.timeout(3600.0 if isinstance(asyncio.get_running_loop(), NetworkLoop) else PATIENCE_S):
+                async with asyncio.timeout(patience_s()):
                     rest = await self._reader.read()
             except TimeoutError:
                 self._fail("expected the end of the connection")
@@ -205,7 +210,7 @@ class Dialogue:
         lines: list[str] = []
         while not lines or lines[-1][3:4] == "-":
             try:
-                async with asyncio.timeout(3600.0 if isinstance(asyncio.get_running_loop(), NetworkLoop) else PATIENCE_S):
+                async with asyncio.timeout(patience_s()):
                     octets = await self._reader.readline()
             except (TimeoutError, ConnectionError) as error:
                 self._fail(f"expected a reply, got {type(error).__name__}")
