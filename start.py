@@ -20,13 +20,12 @@ OLDEST = (3, 11)
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-INSTALLED = VENV / "installed.txt"  # what is installed: the requirements files, each with its hash
+INSTALLED = VENV / "installed.txt"  # the requirements files that are installed, each with its hash
 SIMULATOR, TESTS = "requirements.txt", "requirements-test.txt"
 CONTENTS = {SIMULATOR: "what the simulator and its notebooks need", TESTS: "what the tests need"}
 # Lets every Python of the environment find the code, notebooks too; works for any folder, even after it was moved.
 FIND_CODE = "import os, sys; sys.path.append(os.path.dirname(sys.prefix))"
-OFFLINE = ("NewConnectionError", "ConnectTimeout", "NameResolutionError", "getaddrinfo failed", "Network is unreachable",
-           "ProxyError", "Max retries exceeded")
+OFFLINE = ("NewConnectionError", "ConnectTimeout", "NameResolutionError", "Max retries exceeded", "ProxyError")
 
 
 class CannotStart(Exception):
@@ -69,19 +68,20 @@ def make_environment() -> None:
         raise CannotStart(f"The folder {ROOT} cannot be written ({error.strerror}): copy it to a place of your own, "
                           "such as your home folder, and start there.") from error
     print("Making a private Python environment in .venv (some seconds) ...", flush=True)
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if made.returncode != 0:
         last = made.stdout.decode(errors="replace").strip().splitlines()[-1:]
-        raise CannotStart(f"The environment {VENV} could not be made ({' '.join(last)}): delete it, or try in another folder.")
+        raise CannotStart(f"{VENV} could not be made ({' '.join(last)}): delete it, or try in another folder.")
 
 
 def install(names: "list[str]") -> None:
     """Install what requirements files ask for, unless that has been done."""
     wanted = {name: f"{name} {hashlib.sha256((ROOT / name).read_bytes()).hexdigest()}" for name in names}
     present = INSTALLED.read_text(encoding="ascii").splitlines() if INSTALLED.exists() else []
-    missing = [name for name in names if wanted[name] not in present]
+    missing = [CONTENTS[name] for name in names if wanted[name] not in present]
     if missing:
-        print(f"Installing {' and '.join(CONTENTS[name] for name in missing)} (a minute or two, once) ...", flush=True)
+        print(f"Installing {' and '.join(missing)} (once; a minute or two) ...", flush=True)
         pip([argument for name in names for argument in ("--requirement", str(ROOT / name))])
         write = f"import sysconfig as s; open(s.get_path('purelib') + '/simulator_here.pth', 'w').write({FIND_CODE!r})"
         subprocess.run([str(PYTHON), "-c", write], check=True)
@@ -90,24 +90,24 @@ def install(names: "list[str]") -> None:
 
 def pip(arguments: "list[str]") -> None:
     """Run `pip install`, showing in one line what it is busy with."""
-    settings = dict(os.environ, PIP_USER="0", PIP_NO_INPUT="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONIOENCODING="utf-8")
-    process = subprocess.Popen([str(PYTHON), "-m", "pip", "install", *arguments], env=settings, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
+    settings = dict(os.environ, PIP_USER="0", PIP_NO_INPUT="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUTF8="1")
+    process = subprocess.Popen([str(PYTHON), "-m", "pip", "install", *arguments], env=settings, encoding="utf-8",
+                               errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said = []
     for line in process.stdout or ():
         said.append(line.strip())
         if sys.stdout.isatty() and line.startswith(("Collecting", "Installing", "WARNING: Retrying")):
-            print(f"\r  {line.strip():72.72}\r", end="", flush=True)
+            print(f"  {line.strip():74.74}", end="\r", flush=True)
     if sys.stdout.isatty():
-        print("\r".ljust(76), end="\r")
+        print(" " * 76, end="\r")
     if process.wait() == 0:
         return
     if any(word in line for line in said for word in OFFLINE):
-        raise CannotStart("The packages could not be fetched: connect this computer to the network (behind a proxy, set HTTPS_PROXY), "
-                          "then run start.py again.")
-    errors = [line for line in said if line.startswith("ERROR: ")] or said or ["no reason given"]
-    raise CannotStart(f"pip could not install the packages (it says: {errors[-1]}): run start.py again, and if that does not help, "
-                      "delete the folder .venv first.")
+        raise CannotStart("The packages could not be fetched: connect this computer to the network "
+                          "(behind a proxy, set HTTPS_PROXY), then run start.py again.")
+    reason = ([line for line in said if line.startswith("ERROR: ")] or said or ["no reason given"])[-1]
+    raise CannotStart(f"pip could not install the packages (it says: {reason}): run start.py again, "
+                      "and if that does not help, delete the folder .venv first.")
 
 
 def run(arguments: "list[str]") -> int:
@@ -123,8 +123,7 @@ def run(arguments: "list[str]") -> int:
 
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+        getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
     try:
         sys.exit(main(sys.argv[1:]))
     except CannotStart as problem:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator import missing_package
-from simulator.errors import InternalError, SimulatorError, UsageError
+from simulator.errors import SimulatorError, UsageError
 
 DONE, NOT_DELIVERED, WRONG_USAGE, INTERNAL = 0, 1, 2, 3
 
@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("SIMULATOR_TRACEBACK"):
             raise
-        print(f"simulator: {InternalError.__doc__.splitlines()[0] if InternalError.__doc__ else ''} "
-              f"({type(error).__name__}: {error}). Please report it; SIMULATOR_TRACEBACK=1 shows more.", file=sys.stderr)
+        print(f"simulator: This is a defect of the simulator, not your fault ({type(error).__name__}: {error}); "
+              "please report it. With SIMULATOR_TRACEBACK=1 in the environment you see more.", file=sys.stderr)
         return INTERNAL
 
 

@@ -36,7 +36,8 @@ class _Timer(asyncio.TimerHandle):
         self._place = next(self._places)
 
     def __lt__(self, other: Any) -> bool:
-        return (self.when(), self._place) < (other.when(), other._place)
+        # Called for every step of every heap operation, so no method calls here.
+        return bool(self._when < other._when or (self._when == other._when and self._place < other._place))
 
 
 class Listener(asyncio.AbstractServer):
@@ -115,13 +116,16 @@ class NetworkLoop(base_events.BaseEventLoop):
         """End every task that is left, then close the loop; nothing is destroyed while pending."""
         try:
             with self.clock.call():
-                left = asyncio.all_tasks(self)
-                for task in left:
-                    task.cancel()
-                self.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+                self.run_until_complete(self._cancel_all())
                 self.run_until_complete(self.shutdown_asyncgens())
         finally:
             self.close()
+
+    async def _cancel_all(self) -> None:
+        left = asyncio.all_tasks(self) - {asyncio.current_task(self)}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _next_timer(self) -> float:
         return self._scheduled[0].when()

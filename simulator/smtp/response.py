@@ -44,11 +44,15 @@ class Response:
         """The reply as it goes over the wire: every line with both codes, no line over 512 octets."""
         prefix = f"{self.enhanced} " if self.enhanced else ""
         room = LINE_LIMIT_OCTETS - len("250-") - len(prefix) - len("\r\n")
-        lines = [part for line in self.text.split("\n") for part in textwrap.wrap(_printable(line), room) or [""]]
+        lines = [part for line in self.text.split("\n") for part in _wrapped(_printable(line), room)]
         if self.code == 334:  # RFC 4954 section 4: a challenge is one line, however long
             lines = [self.text]
         rendered = [f"{self.code}-{prefix}{line}" for line in lines[:-1]] + [f"{self.code} {prefix}{lines[-1]}"]
         return "".join(line + "\r\n" for line in rendered).encode("ascii")
+
+
+def _wrapped(line: str, room: int) -> list[str]:
+    return [line] if len(line) <= room else textwrap.wrap(line, room)
 
 
 def _printable(text: str) -> str:

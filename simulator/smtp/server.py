@@ -9,6 +9,7 @@ encrypted behind implicit TLS, and answers without enhanced status codes.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import aiosmtpd.smtp
@@ -126,16 +127,25 @@ class SmtpServer(aiosmtpd.smtp.SMTP):
         self._clients.add(self)
         try:
             await self._converse(crowded)
-        except (Gone, TlsError, ConnectionError):
-            pass  # the client's own affair: nothing was promised to it that is not kept
+            await self._close()
+        except TlsError:
+            pass  # the connection is gone already, and the trace knows why
+        except (Gone, ConnectionError):
+            await self._close()  # the client's own affair: nothing was promised to it that is not kept
         except TimeoutError:
-            self._stream.abort()  # it does not even read what it is told
+            pass  # it does not even read what it is told
         except Exception as error:
             self._report(error)
-            self._stream.abort()
         finally:
             self._clients.discard(self)
-            self._stream.close()
+            self._stream.abort()
+
+    async def _close(self) -> None:
+        """Close in order, and wait until the connection is really gone; an unwilling client gets a reset."""
+        self._stream.close()
+        with suppress(OSError):  # a time-out too
+            async with asyncio.timeout(self.settings.idle_timeout_s):
+                await self._writer.wait_closed()
 
     async def _converse(self, crowded: bool) -> None:
         talk = self.talk

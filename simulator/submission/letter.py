@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import email.policy
+import email.utils
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Any
 
 from simulator.errors import UsageError
 from simulator.protocol.addresses import Address, parse_address
-from simulator.protocol.message import compose, envelope_recipients, fields, normalise_line_endings, remove_field, required_fields_problem
+from simulator.protocol.message import compose, envelope_recipients, fields, normalise_line_endings, remove_field
 
 RESERVED_TOPS = ("example", "test")
 
@@ -109,10 +110,7 @@ def _listed(to: str | Sequence[str] | None) -> list[str]:
 
 
 def _author(content: bytes) -> Address:
-    problem = required_fields_problem(content)
     values = [field.value for field in fields(content) if field.name.lower() == "from"]
     if len(values) != 1:
-        raise UsageError(f"{problem or 'The message has no single From field.'} Say who sends it.")
-    import email.utils
-
+        raise UsageError(f"The message has {len(values) or 'no'} From field{'s' if len(values) > 1 else ''}, so say who sends it.")
     return parse_address(email.utils.parseaddr(values[0])[1])

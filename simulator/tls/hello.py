@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ def doubts(der: bytes, host: str | None, trusted: Iterable[x509.Certificate],
     return tuple(found)
 
 
+@functools.lru_cache(maxsize=256)
 def _issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
     from cryptography.exceptions import InvalidSignature
 

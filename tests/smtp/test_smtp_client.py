@@ -285,6 +285,7 @@ def test_a_server_that_reads_no_further_is_given_up() -> None:
         while not (await reader.readline()).startswith(b"DATA"):
             writer.write(b"250 fine\r\n")
         writer.write(b"354 go\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
         await asyncio.sleep(2000)
 
     big = Envelope(reverse_path="a@a.example", recipients=("b@b.example",), content=b"x" * 76 + b"\r\n" * 1 + b"y\r\n" * 10**6)
