@@ -73,6 +73,20 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--figure", metavar="FILE.png", help="draw the map into a file (.png or .svg)")
     show.set_defaults(run=run_show)
 
+    compare = commands.add_parser("compare", help="one message by cleartext, STARTTLS and implicit TLS, side by side")
+    compare.add_argument("--medium", default="loopback", metavar="M", help="loopback or memory")
+    compare.add_argument("--latency", type=seconds, default=0.02, metavar="T", help="one way, such as 20ms or 0.1s")
+    compare.add_argument("--json", action="store_true", help="print the table as JSON")
+    compare.set_defaults(run=run_compare)
+
+    story = commands.add_parser("scenario", help="list the ready stories, or run one")
+    story.add_argument("name", nargs="?", metavar="NAME")
+    story.add_argument("--medium", default="loopback", metavar="M", help="loopback or memory")
+    story.add_argument("--save", metavar="FILE.jsonl", help="keep the trace")
+    story.add_argument("--figure", metavar="FILE.png", help="draw the map into a file (.png or .svg)")
+    story.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    story.set_defaults(run=run_scenario)
+
     course = commands.add_parser("course", help="open the notebooks in JupyterLab")
     course.add_argument("what", nargs="?", choices=("open", "build", "doctor"), default="open",
                         help="open: JupyterLab (default); build: notebooks from lessons/; doctor: check the installation")
@@ -185,6 +199,63 @@ def run_show(chosen: argparse.Namespace) -> int:
     else:
         print(story(journey.trace))
     return DONE
+
+
+def run_compare(chosen: argparse.Namespace) -> int:
+    """Send one message in three ways and put them side by side."""
+    from dataclasses import asdict
+
+    from simulator.sync import Internet
+    from simulator.views.compare import column, compare_text
+
+    columns, delivered = [], True
+    for name, mode in (("cleartext", "cleartext"), ("587, STARTTLS", "starttls"), ("465, implicit TLS", "implicit")):
+        with Internet(medium=chosen.medium, latency_s=chosen.latency) as net:
+            journey = net.send(LETTER, sender="alice@alice.example", to="bob@bob.example", mode=mode, subject="Three ways")
+            delivered = delivered and journey.delivered
+            columns.append(column(name, journey.trace))
+    if chosen.json:
+        print(json.dumps([asdict(each) for each in columns], indent=2))
+        return DONE if delivered else NOT_DELIVERED
+    print("The same letter, handed to the outgoing server in three ways. What a listener on that link could read, and what it cost.")
+    print()
+    print(compare_text(columns))
+    print()
+    print("Cleartext goes to old-mail.alice.example, a server made for this lesson (unsafe_cleartext_auth); the others refuse it.")
+    return DONE if delivered else NOT_DELIVERED
+
+
+def run_scenario(chosen: argparse.Namespace) -> int:
+    """List the stories, or run one and check what is expected of it."""
+    from simulator.scenarios import scenario, scenarios
+    from simulator.sync import Internet
+    from simulator.views.story import story
+
+    if chosen.name is None:
+        known = scenarios()
+        if chosen.json:
+            print(json.dumps([{"name": each.name, "title": each.title} for each in known.values()], indent=2))
+        else:
+            width = max(map(len, known))
+            print("\n".join(f"{name.ljust(width)}  {each.title}" for name, each in known.items()))
+        return DONE
+    chosen_story = scenario(chosen.name)
+    _check_outputs(chosen)
+    with Internet(medium=chosen.medium, seed=chosen_story.seed, plan=chosen_story.plan()) as net:
+        journey = chosen_story.act(net)
+    results = [(each.words, each.holds(journey)) for each in chosen_story.expect]
+    if chosen.json:
+        print(json.dumps({**_as_json(journey), "expected": [{"words": words, "holds": holds} for words, holds in results]}, indent=2))
+    else:
+        print(f"{chosen_story.title}.\nLook for: {chosen_story.look_for}\n")
+        print(story(journey.trace))
+        print("\nAs expected?")
+        print("\n".join(f"  {'yes' if holds else 'NO '}  {words}" for words, holds in results))
+    if chosen.save:
+        journey.save(chosen.save)
+    if chosen.figure:
+        journey.export(chosen.figure)
+    return DONE if all(holds for _, holds in results) else INTERNAL
 
 
 def run_course(chosen: argparse.Namespace) -> int:

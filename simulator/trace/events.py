@@ -115,7 +115,7 @@ class TlsEstablished(Event):
     certificate_issuer: str = ""
     certificate_not_after: str = ""
     verified: bool | None = None
-    """True: chain and name checked and good; False: not checked or not good; None: this end does not check (a server)."""
+    """True: chain and name checked and good; False: not checked or not good; None: a server, which does not check."""
     why_unverified: str = ""
     resumed: bool = False
 

@@ -54,15 +54,24 @@ class Stream:
     def __len__(self) -> int:
         return self.shared + len(self._own)
 
-    def append(self, octets: bytes, at_s: float, number: int) -> None:
-        """Add one piece that was there at `at_s`."""
-        if self.base is not None and not self._own and self.base.slice(self.shared, self.shared + len(octets)) == octets:
+    @property
+    def empty(self) -> bool:
+        """True when nothing was ever there, not even an empty datagram."""
+        return not self._ends
+
+    def append(self, octets: bytes, at_s: float, number: int) -> int:
+        """Add one piece that was there at `at_s`; return how many octets had to be kept for it."""
+        base, shared = self.base, self.shared
+        if base is not None and not self._own and base.slice(shared, shared + len(octets)) == octets:
             self.shared += len(octets)
+            kept = 0
         else:
             self._own += octets
+            kept = len(octets)
         self._ends.append(len(self))
         self._times.append(at_s)
         self._numbers.append(number)
+        return kept
 
     @property
     def octets(self) -> bytes:
@@ -76,11 +85,20 @@ class Stream:
 
     def slice(self, start: int, end: int) -> bytes:
         """Return octets start..end (end excluded), as far as they exist."""
-        if start >= self.shared:
-            return bytes(self._own[start - self.shared:max(end - self.shared, 0)])
+        start, shared = max(start, 0), self.shared
+        if start >= shared:
+            return bytes(self._own[start - shared:max(end - shared, 0)])
         assert self.base is not None
-        head = self.base.slice(start, min(end, self.shared))
-        return head + bytes(self._own[:end - self.shared]) if end > self.shared else head
+        head = self.base.slice(start, min(end, shared))
+        return head + bytes(self._own[:end - shared]) if end > shared else head
+
+    def owner(self, offset: int) -> tuple[Stream, int, int]:
+        """Return the stream that keeps the octet at `offset`, its offset there, and the end of the run that it keeps."""
+        if offset >= self.shared:
+            return self, offset, len(self)
+        assert self.base is not None
+        stream, there, end = self.base.owner(offset)
+        return stream, there, min(end, self.shared)
 
     def moment(self, offset: int) -> Moment:
         """Return when the octet at `offset` was there. The number counts the line it stands on within its piece.
@@ -101,17 +119,19 @@ class Stream:
             start = end
 
     def restore(self, shared: int, own: bytes, tls_from: int | None, pieces: list[tuple[float, int, int]]) -> None:
-        """Fill an empty stream from a saved trace: pieces are (at_s, number, end)."""
+        """Fill an empty stream from a saved trace: pieces are (at_s, number, end). Raises ValueError."""
         if shared and (self.base is None or shared > len(self.base)):
-            raise ValueError("shares octets that are not there")
+            raise ValueError("a stream shares octets that are not there")
+        if tls_from is not None and tls_from > shared + len(own):
+            raise ValueError("TLS begins after the end of a stream")
         self.shared, self._own, self.tls_from = shared, bytearray(own), tls_from
         last = 0
         for at_s, number, end in pieces:
             if not last <= end <= len(self):
-                raise ValueError("pieces do not follow each other")
+                raise ValueError("the pieces of a stream do not follow each other")
             last = end
             self._times.append(at_s)
             self._numbers.append(number)
             self._ends.append(end)
         if last != len(self):
-            raise ValueError("pieces do not cover the octets")
+            raise ValueError("the pieces of a stream do not cover the octets")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -56,13 +57,20 @@ class ConnectionLog:
         if stream is None:
             if name not in STREAMS:
                 raise KeyError(f"no stream is called {name!r}; there are {', '.join(STREAMS)}")
-            base = _BASES.get(name)
-            if base is None and name.endswith(".received"):
-                way, end = ("c2s", "client") if name == "server.received" else ("s2c", "server")
-                # What one end received repeats what the other end sent; a foreign end has no tap, so look at the wire.
-                base = f"{end}.sent" if f"{end}.sent" in self.streams else f"wire.{way}.arrived"
-            stream = self.streams[name] = Stream(self.stream(base) if base else None)
+            stream = self.streams[name] = Stream(self._base(name))
+        elif stream.empty and name.endswith(".received"):
+            stream.base = self._base(name)  # the other end's tap may have come meanwhile
         return stream
+
+    def _base(self, name: str) -> Stream | None:
+        """Return the stream that `name` will most likely repeat."""
+        base = _BASES.get(name)
+        if name.endswith(".received"):
+            way, end = ("c2s", "client") if name == "server.received" else ("s2c", "server")
+            # What one end received repeats what the other end sent; an end without a tap is only known from the wire.
+            tapped = self.streams.get(f"{end}.sent")
+            base = f"{end}.sent" if tapped is not None and not tapped.empty else f"wire.{way}.arrived"
+        return self.stream(base) if base else None
 
     def base_name(self, name: str) -> str | None:
         """Return the name of the stream that `name` shares octets with."""
@@ -77,7 +85,8 @@ class Trace:
     octets by `simulator.protocol.dialogue.read_connection`.
     """
 
-    def __init__(self, header: Mapping[str, Any], connections: Iterable[ConnectionLog], events: Iterable[Event]) -> None:
+    def __init__(self, header: Mapping[str, Any], connections: Iterable[ConnectionLog],
+                 events: Iterable[Event]) -> None:
         self.header = dict(header)
         self.connections = {connection.number: connection for connection in connections}
         self.events = tuple(sorted(events, key=lambda event: event.number))
@@ -102,10 +111,10 @@ class Trace:
 
     def event(self, number: int) -> Event:
         """Return one recorded event by its number. Raises KeyError."""
-        for event in self.events:
-            if event.number == number:
-                return event
-        raise KeyError(number)
+        index = bisect_left(self.events, number, key=lambda event: event.number)
+        if index == len(self.events) or self.events[index].number != number:
+            raise KeyError(number)
+        return self.events[index]
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -132,9 +141,9 @@ class Trace:
             told.append((number, log.transport, log.client_host, log.client_address, log.client_port, log.server_host,
                          log.server_address, log.server_port, log.opened_s, log.latency_s, tuple(log.labels)))
             for name in STREAMS:
-                if name not in log.streams:
-                    continue
-                stream = log.streams[name]
+                stream = log.streams.get(name)
+                if stream is None or (stream.empty and stream.tls_from is None):
+                    continue  # the same as if nobody had asked for it
                 secret_from = self._tls_offset(log, name)
                 octets = stream.octets if secret_from is None else stream.slice(0, secret_from)
                 told.append((number, name, octets, stream.tls_from, tuple(
@@ -151,6 +160,8 @@ class Trace:
         """Offset from which a *wire* stream carries TLS records, if it does."""
         if not name.startswith("wire."):
             return None
-        ends = ("client.sent", "server.received") if ".c2s." in name else ("client.received", "server.sent")
+        ends = ["client.sent", "server.received"] if ".c2s." in name else ["server.sent", "client.received"]
+        if name.endswith(".arrived"):
+            ends.reverse()
         offsets = [log.streams[end].tls_from for end in ends if end in log.streams]
         return next((offset for offset in offsets if offset is not None), None)

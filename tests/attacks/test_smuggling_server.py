@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from support.talk import Inbox, greeted, run, serving
 
-MALFORMED = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\n.\r", b"\r.\n", b"\r\n\0.\r\n", b"\r\n. \r\n"]
+MALFORMED = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\n.\r", b"\r.\n",
+             b"\r\n\0.\r\n", b"\r\n. \r\n"]
 SECOND = b"MAIL FROM:<admin@alice.example>\r\nRCPT TO:<bob@bob.example>\r\nDATA\r\nforged\r\n"
 
 
@@ -31,6 +32,7 @@ def test_P11_a_message_with_ambiguous_line_ends_is_refused_as_a_whole(octets: by
     async def main() -> None:
         async with serving(box) as place:
             await (greeted(place).hears("MAIL FROM:<eve@alice.example>", "RCPT TO:<bob@bob.example>", "DATA")
-                   .says("250").says("250").says("354").hears_octets(b"first\r\n" + octets + b"\r\n.\r\n").says("554 5.6.0"))
+                   .says("250").says("250").says("354")
+                   .hears_octets(b"first\r\n" + octets + b"\r\n.\r\n").says("554 5.6.0"))
     run(main())
     assert box.contents == []

@@ -61,6 +61,6 @@ def test_T03_half_a_command_before_and_half_inside_tls_never_become_one() -> Non
 def test_P23_honest_pipelining_goes_on_working() -> None:
     async def main() -> None:
         async with serving(tls_context=server_tls()) as place:
-            await greeted(place).hears("RSET", "NOOP", "STARTTLS").says("250").says("250").says("220").starts_tls().hears(
-                "EHLO a.example", "NOOP").says("250").says("250 2.0.0")
+            await (greeted(place).hears("RSET", "NOOP", "STARTTLS").says("250").says("250").says("220").starts_tls()
+                   .hears("EHLO a.example", "NOOP").says("250").says("250 2.0.0"))
     run(main())

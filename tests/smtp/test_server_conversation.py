@@ -64,7 +64,8 @@ def test_P06_wrong_commands_get_the_right_refusal_and_the_session_goes_on() -> N
 def test_P07_ehlo_in_the_middle_resets_and_a_failed_one_does_not() -> None:
     async def main() -> None:
         async with serving() as place:
-            await greeted(place).hears(MAIL).says("250").hears("EHLO client.example").says("250").hears(RCPT).says("503")
+            await (greeted(place).hears(MAIL).says("250").hears("EHLO client.example").says("250")
+                   .hears(RCPT).says("503"))
             await greeted(place).hears(MAIL).says("250").hears("EHLO").says("501").hears(RCPT).says("250")
     run(main())
 
@@ -97,7 +98,8 @@ def test_P10_verbs_do_not_depend_on_case_and_local_parts_are_kept() -> None:
     async def main() -> None:
         async with serving(box) as place:
             await (talk(place).says("220").hears("eHlO client.example").says("250")
-                   .hears("mAiL fRoM:<A.b@X.Example> sIzE=3 body=8bitmime").says("250").hears("rcpt to:<C.D@y.EXAMPLE>").says("250")
+                   .hears("mAiL fRoM:<A.b@X.Example> sIzE=3 body=8bitmime").says("250")
+                   .hears("rcpt to:<C.D@y.EXAMPLE>").says("250")
                    .hears("data").says("354").hears(".").says("250"))
     run(main())
     assert str(box.envelopes[0].reverse_path) == "A.b@X.Example"
@@ -193,8 +195,9 @@ def test_P21_addresses_beyond_ascii_need_smtputf8() -> None:
     async def main() -> None:
         async with serving(box) as place:
             await (greeted(place).hears("MAIL FROM:<zoë@alice.example>").says("553 5.6.7")
-                   .hears(MAIL).says("250").hears("RCPT TO:<zoë@bob.example>").says("553 5.6.7").hears("RSET").says("250")
-                   .hears("MAIL FROM:<zoë@alice.example> SMTPUTF8").says("250").hears("RCPT TO:<bøb@bob.example>").says("250")
+                   .hears(MAIL).says("250").hears("RCPT TO:<zoë@bob.example>").says("553 5.6.7")
+                   .hears("RSET").says("250").hears("MAIL FROM:<zoë@alice.example> SMTPUTF8").says("250")
+                   .hears("RCPT TO:<bøb@bob.example>").says("250")
                    .hears("DATA").says("354").hears("Subject: ж", "", ".").says("250")
                    .hears_octets(b"MAIL FROM:<\xff@alice.example> SMTPUTF8\r\n").says("500 5.5.2")
                    .hears(MAIL + " SMTPUTF8=yes").says("501 5.5.4"))
@@ -210,10 +213,12 @@ def test_P22_every_reply_but_a_few_has_an_enhanced_code_of_its_own_class_on_each
     async def main() -> list[list[str]]:
         async with serving(wrong_commands_limit=99) as place:
             return await (
-                talk(place).says("220").hears("EHLO a.example").says("250").hears("HELO").says("501").hears("FOO").says("500")
+                talk(place).says("220").hears("EHLO a.example").says("250").hears("HELO").says("501")
+                .hears("FOO").says("500")
                 .hears(MAIL).says("250").hears("RCPT TO:<nobody@bob.example>").says("550").hears("DATA").says("554")
-                .hears(RCPT).says("250").hears("HELP").says("214").hears("VRFY x").says("252").hears("EXPN x").says("502")
-                .hears("AUTH PLAIN").says("502").hears("STARTTLS").says("502").hears("DATA").says("354").hears(".").says("250")
+                .hears(RCPT).says("250").hears("HELP").says("214").hears("VRFY x").says("252")
+                .hears("EXPN x").says("502").hears("AUTH PLAIN").says("502").hears("STARTTLS").says("502")
+                .hears("DATA").says("354").hears(".").says("250")
                 .hears("MAIL FROM:<a@a.example> SIZE=99999999").says("552").hears("QUIT").says("221"))
 
     replies = run(main())
@@ -281,7 +286,8 @@ def test_P25_all_eight_bits_survive_declared_or_not() -> None:
 
 
 @pytest.mark.parametrize("command", [
-    b"MAIL FROM:<a@a.example\nRCPT TO:<b@b.example>\r\n", b"MAIL FROM:<a\0b@a.example>\r\n", b"MAIL FROM:<a\rb@a.example>\r\n",
+    b"MAIL FROM:<a@a.example\nRCPT TO:<b@b.example>\r\n", b"MAIL FROM:<a\0b@a.example>\r\n",
+    b"MAIL FROM:<a\rb@a.example>\r\n",
     b'MAIL FROM:<"a\nb"@a.example>\r\n', b"MAIL FROM:<a\x0bb@a.example>\r\n", b"MAIL FROM:<a@a.example>\x7f\r\n"])
 def test_P30_no_address_carries_a_line_end_or_a_control_character(command: bytes) -> None:
     async def main() -> None:
@@ -291,12 +297,14 @@ def test_P30_no_address_carries_a_line_end_or_a_control_character(command: bytes
 
 
 @pytest.mark.parametrize(("command", "code"), [
-    ("MAIL FROM:<>", "250 2.1.0"), ("MAIL FROM: <alice@alice.example>", "250"), ("MAIL FROM:alice@alice.example", "501 5.1.7"),
+    ("MAIL FROM:<>", "250 2.1.0"), ("MAIL FROM: <alice@alice.example>", "250"),
+    ("MAIL FROM:alice@alice.example", "501 5.1.7"),
     ("MAIL FROM:<@a.example,@b.example:alice@alice.example>", "250"), ("MAIL FROM:<alice@alice.example", "501 5.1.7"),
     ("MAIL FROM:<alice@alice.example>X=1", "501 5.1.7"), ("MAIL FROM:<alice>", "501 5.1.7"),
     ('MAIL FROM:<"a b>c"@alice.example> SIZE=1', "250"), ("MAIL FROM:<alice@[192.0.2.7]>", "250"),
     ("MAIL FROM:<alice@alice.example> =1", "501 5.5.4"), ("MAIL FROM:<alice@alice.example> SIZE= ", "501 5.5.4"),
-    ("MAIL", "501 5.5.4"), ("MAIL FROM:<alice@alice.example>  ", "250"), ("MAIL FROM:<mallory@eve.example>", "550 5.7.1"),
+    ("MAIL", "501 5.5.4"), ("MAIL FROM:<alice@alice.example>  ", "250"),
+    ("MAIL FROM:<mallory@eve.example>", "550 5.7.1"),
     ("MAIL FROM:<alice@alice.example> AUTH=<>", "555 5.5.4")])
 def test_P06_paths_of_every_shape(command: str, code: str) -> None:
     async def main() -> None:
@@ -325,7 +333,8 @@ def test_a_client_that_makes_no_sense_is_let_go_with_421() -> None:
 def test_so_many_messages_and_no_more_on_one_connection() -> None:
     async def main() -> None:
         async with serving(transactions_limit=1) as place:
-            await greeted(place).hears(MAIL).says("250").hears("RSET").says("250").hears(MAIL).says("421 4.7.0").closes()
+            await (greeted(place).hears(MAIL).says("250").hears("RSET").says("250")
+                   .hears(MAIL).says("421 4.7.0").closes())
     run(main())
 
 
@@ -340,8 +349,8 @@ def test_a_failing_handler_costs_a_451_and_is_reported() -> None:
         problems: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
         async with serving(_Failing()) as place:
-            await (greeted(place).hears(MAIL, RCPT, "DATA").says("250").says("250").says("354").hears(".").says("451 4.3.0")
-                   .hears("NOOP").says("250"))
+            await (greeted(place).hears(MAIL, RCPT, "DATA").says("250").says("250").says("354")
+                   .hears(".").says("451 4.3.0").hears("NOOP").says("250"))
         return problems
     assert "disk is on fire" in str(run(main())[0]["exception"])
 
@@ -370,14 +379,16 @@ def test_misspelt_handlers_fail_at_start_up() -> None:
         async def message(self, session: Session, envelope: Envelope) -> Response:
             return Response(250, "2.0.0", "fine")
 
-    for handler, words in ((Misspelt(), "mesage would never be called"), (Old(), "handle_DATA"), (Incomplete(), "async def mail")):
+    for handler, words in ((Misspelt(), "mesage would never be called"), (Old(), "handle_DATA"),
+                           (Incomplete(), "async def mail")):
         with pytest.raises(UsageError, match=words):
             check_handler(handler)
     check_handler(Inbox())
 
 
 @pytest.mark.parametrize("wrong", [
-    {"hostname": ""}, {"hostname": "a.example\r\n"}, {"implicit_tls": True}, {"auth_required": True}, {"mechanisms": ("NTLM",)}])
+    {"hostname": ""}, {"hostname": "a.example\r\n"}, {"implicit_tls": True}, {"auth_required": True},
+    {"mechanisms": ("NTLM",)}])
 def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         ServerSettings(**{"hostname": HOST} | wrong)

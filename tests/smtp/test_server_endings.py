@@ -57,8 +57,9 @@ def test_a_line_that_drips_in_does_not_keep_a_connection_for_ever() -> None:
     run_simulated(main)
 
 
-@pytest.mark.parametrize("moment", ["before a word", "after a reply", "in a line", "in the text", "at the dot", "in sasl",
-                                    "in tls", "in the text in tls"])
+@pytest.mark.parametrize("moment", [
+    "before a word", "after a reply", "in a line", "in the text", "at the dot", "in sasl", "in tls",
+    "in the text in tls"])
 def test_P17_a_client_that_vanishes_leaves_nothing_behind(moment: str) -> None:
     box = Inbox()
 
@@ -71,7 +72,8 @@ def test_P17_a_client_that_vanishes_leaves_nothing_behind(moment: str) -> None:
                 script = (script.hears(MAIL, RCPT, "DATA").says("250").says("250").says("354")
                           .hears("Subject: half a message", ""))
             elif moment == "at the dot":
-                script = script.hears(MAIL, RCPT, "DATA").says("250").says("250").says("354").hears_octets(b"text\r\n.\r")
+                script = (script.hears(MAIL, RCPT, "DATA").says("250").says("250").says("354")
+                          .hears_octets(b"text\r\n.\r"))
             elif moment == "in a line":
                 script = script.hears_octets(b"MAIL FR")
             elif moment == "in sasl":
@@ -104,14 +106,15 @@ def test_P19_a_message_that_is_being_stored_is_stored_even_when_the_client_has_g
 def test_P18_the_server_may_take_its_time_without_losing_the_client() -> None:
     async def main(loop: NetworkLoop) -> None:
         async with serving(_Slow()) as place:
-            await greeted(place).hears(MAIL, RCPT, "DATA").says("250").says("250").says("354").hears("text", ".").says("250")
+            await (greeted(place).hears(MAIL, RCPT, "DATA").says("250").says("250").says("354")
+                   .hears("text", ".").says("250"))
     run_simulated(main)
 
 
 def test_a_client_that_does_not_read_is_let_go() -> None:
     async def main(loop: NetworkLoop) -> None:
         async with serving(transactions_limit=10**6) as place:
-            reader, writer = await asyncio.open_connection(*place)
+            _, writer = await asyncio.open_connection(*place)
             writer.transport.pause_reading()  # type: ignore[attr-defined]
             writer.write(b"EHLO a.example\r\n" + b"NOOP\r\n" * 50_000)
             await asyncio.sleep(1000)

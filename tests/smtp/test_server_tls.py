@@ -20,11 +20,13 @@ MAIL, RCPT = "MAIL FROM:<alice@alice.example>", "RCPT TO:<bob@bob.example>"
 def test_T01_starttls_is_offered_only_when_it_is_possible() -> None:
     async def main() -> None:
         async with serving(tls_context=server_tls()) as place:
-            await (greeted(place).hears("STARTTLS now").says("501 5.5.4").hears("EHLO a.example").says("250-", "250-STARTTLS")
+            await (greeted(place).hears("STARTTLS now").says("501 5.5.4")
+                   .hears("EHLO a.example").says("250-", "250-STARTTLS")
                    .hears("STARTTLS").says("220 2.0.0").starts_tls()
                    .hears("STARTTLS").says("503 5.5.1").hears("EHLO a.example").says("250").never_said("STARTTLS")
                    .hears("STARTTLS").says("503 5.5.1").hears("QUIT").says("221").closes())
-            await talk(place).says("220").hears("STARTTLS").says("503").hears("HELO a.example").says("250").hears("STARTTLS").says("503")
+            await (talk(place).says("220").hears("STARTTLS").says("503").hears("HELO a.example").says("250")
+                   .hears("STARTTLS").says("503"))
         async with serving() as place:
             await greeted(place).never_said("STARTTLS").hears("STARTTLS").says("502 5.5.1").hears("NOOP").says("250")
     run(main())
@@ -35,8 +37,10 @@ def test_T02_everything_learnt_before_tls_is_forgotten() -> None:
 
     async def main() -> None:
         async with serving(box, tls_context=server_tls()) as place:
-            await (greeted(place).hears(MAIL).says("250").hears(RCPT).says("250").hears("STARTTLS").says("220").starts_tls()
-                   .hears(RCPT).says("503").hears(MAIL).says("503 5.5.1 Say EHLO").hears("EHLO other.example").says("250")
+            await (greeted(place).hears(MAIL).says("250").hears(RCPT).says("250")
+                   .hears("STARTTLS").says("220").starts_tls()
+                   .hears(RCPT).says("503").hears(MAIL).says("503 5.5.1 Say EHLO")
+                   .hears("EHLO other.example").says("250")
                    .hears(MAIL, RCPT, "DATA").says("250").says("250").says("354").hears(".").says("250"))
     run(main())
     session = box.sessions[0]
@@ -86,7 +90,7 @@ def test_T09_old_versions_of_tls_are_refused() -> None:
             old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
             old.set_ciphers("ALL:@SECLEVEL=0")
-            with pytest.warns(DeprecationWarning):
+            with pytest.warns(DeprecationWarning, match="TLSv1_1"):
                 old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
             with pytest.raises((ssl.SSLError, ConnectionError)):
                 await greeted(place).hears("STARTTLS").says("220").starts_tls(old)

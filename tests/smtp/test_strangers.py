@@ -68,10 +68,12 @@ def test_smtplib_submits(implicit: bool) -> None:
 
 
 @pytest.mark.parametrize("provoke", [
-    lambda client: client.login(ALICE.user, "wrong"), lambda client: client.sendmail("a@a.example", ["b@b.example"], "x")])
+    lambda client: client.login(ALICE.user, "wrong"),
+    lambda client: client.sendmail("a@a.example", ["b@b.example"], "x")])
 def test_smtplib_understands_our_refusals(provoke: Callable[[smtplib.SMTP], Any]) -> None:
     def submit(place: tuple[str, int]) -> None:
-        with smtplib.SMTP_SSL(*place, context=context()) as client, pytest.raises(smtplib.SMTPResponseException) as caught:
+        client = smtplib.SMTP_SSL(*place, context=context())
+        with client, pytest.raises(smtplib.SMTPResponseException) as caught:
             provoke(client)
         assert caught.value.smtp_code in (530, 535)
 

@@ -9,7 +9,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from simulator.network.loop import NetworkLoop, new_loop
@@ -111,9 +111,9 @@ async def serving(handler: Any = None, **settings: Any) -> AsyncIterator[tuple[s
     """Run a server on a free port of this machine, or at `LOGICAL`; its address and port are what you get."""
     loop = asyncio.get_running_loop()
     place = LOGICAL if isinstance(loop, NetworkLoop) else ("127.0.0.1", 0)
-    server = await serve_smtp(loop, *place, handler or Inbox(), ServerSettings(**{"hostname": HOST} | settings))
+    server: Any = await serve_smtp(loop, *place, handler or Inbox(), ServerSettings(**{"hostname": HOST} | settings))
     try:
-        yield LOGICAL if isinstance(loop, NetworkLoop) else server.sockets[0].getsockname()[:2]  # type: ignore[attr-defined]
+        yield LOGICAL if isinstance(loop, NetworkLoop) else server.sockets[0].getsockname()[:2]
     finally:
         server.close()
 
@@ -143,7 +143,7 @@ class Dialogue:
         """Expect one reply, whose lines begin like this; fewer beginnings than lines will do, in order."""
         async def step() -> None:
             reply = await self._reply()
-            if len(beginnings) == 1 and not reply[-1].startswith(beginnings[0]) and not reply[0].startswith(beginnings[0]):
+            if len(beginnings) == 1 and not any(line.startswith(beginnings[0]) for line in (reply[0], reply[-1])):
                 self._fail(f"expected {beginnings[0]!r}")
             remaining = iter(reply)
             for beginning in beginnings if len(beginnings) > 1 else ():
@@ -235,10 +235,8 @@ class Dialogue:
                 await step()
         finally:
             self._writer.close()
-            try:
+            with suppress(ConnectionError, ssl.SSLError):
                 await self._writer.wait_closed()
-            except (ConnectionError, ssl.SSLError):
-                pass
         return self.replies
 
     def __await__(self) -> Generator[Any, None, list[list[str]]]:
