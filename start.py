@@ -35,7 +35,7 @@ class CannotStart(Exception):
 def main(arguments: "list[str]") -> int:
     """Prepare what is missing, then run what was asked for; return its exit code."""
     if sys.version_info < OLDEST:
-        raise CannotStart("This is Python {}.{}, but {}.{} or newer is needed: get it from https://www.python.org/downloads/ "
+        raise CannotStart("This is Python {}.{}, but {}.{} or newer is needed: get it from python.org/downloads "
                           "and run start.py with it.".format(*sys.version_info[:2], *OLDEST))
     testing = arguments[:1] == ["test"]
     if not environment_works():
@@ -59,8 +59,8 @@ def environment_works() -> bool:
 def make_environment() -> None:
     """Make `.venv` anew."""
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
-        raise CannotStart("Python's venv module is missing: on Debian and Ubuntu, run \"sudo apt install python{}.{}-venv\", "
-                          "then start.py again.".format(*sys.version_info[:2]))
+        raise CannotStart("Python's venv module is missing: on Debian and Ubuntu, run "
+                          "\"sudo apt install python{}.{}-venv\", then start.py again.".format(*sys.version_info[:2]))
     try:
         with tempfile.TemporaryFile(dir=ROOT):
             pass
@@ -68,10 +68,9 @@ def make_environment() -> None:
         raise CannotStart(f"The folder {ROOT} cannot be written ({error.strerror}): copy it to a place of your own, "
                           "such as your home folder, and start there.") from error
     print("Making a private Python environment in .venv (some seconds) ...", flush=True)
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True)
     if made.returncode != 0:
-        last = made.stdout.decode(errors="replace").strip().splitlines()[-1:]
+        last = (made.stdout + made.stderr).decode(errors="replace").strip().splitlines()[-1:]
         raise CannotStart(f"{VENV} could not be made ({' '.join(last)}): delete it, or try in another folder.")
 
 
@@ -91,15 +90,15 @@ def install(names: "list[str]") -> None:
 def pip(arguments: "list[str]") -> None:
     """Run `pip install`, showing in one line what it is busy with."""
     settings = dict(os.environ, PIP_USER="0", PIP_NO_INPUT="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUTF8="1")
-    process = subprocess.Popen([str(PYTHON), "-m", "pip", "install", *arguments], env=settings, encoding="utf-8",
-                               errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen([str(PYTHON), "-m", "pip", "install", *arguments], env=settings, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
     said = []
     for line in process.stdout or ():
         said.append(line.strip())
         if sys.stdout.isatty() and line.startswith(("Collecting", "Installing", "WARNING: Retrying")):
-            print(f"  {line.strip():74.74}", end="\r", flush=True)
+            print(f"  {line.split(' (')[0].strip():74.74}", end="\r", flush=True)
     if sys.stdout.isatty():
-        print(" " * 76, end="\r")
+        print(" " * 76, end="\r", flush=True)
     if process.wait() == 0:
         return
     if any(word in line for line in said for word in OFFLINE):
@@ -113,7 +112,6 @@ def pip(arguments: "list[str]") -> None:
 def run(arguments: "list[str]") -> int:
     """Run Python in the environment, as if it had been started instead of this program."""
     command = [str(PYTHON), *arguments]
-    sys.stdout.flush()
     if os.name == "posix":
         os.execv(command[0], command)
     process = subprocess.Popen(command)

@@ -34,7 +34,7 @@ def decisive(reasons: Sequence[Verdict]) -> Verdict:
     return next((reason for reason in reversed(reasons) if reason.temporary), reasons[-1])
 
 
-def judge(outcome: SessionOutcome, recipient: str, host: str) -> Verdict:
+def judge(outcome: SessionOutcome, recipient: str, host: str, own_host: str) -> Verdict:
     """Return what a session means for one recipient.
 
     A session that broke down, a 4yz reply or silence: another host, then later (RFC 5321 section 4.5.4.1). A 5yz reply is
@@ -43,4 +43,5 @@ def judge(outcome: SessionOutcome, recipient: str, host: str) -> Verdict:
     result = outcome.recipient(recipient)
     reply = result.reply
     code, enhanced = (reply.code, reply.enhanced or "") if reply else (None, "")
-    return Verdict(result.result == "temporary", code, enhanced, result.text, host, result.result == "accepted")
+    by = host if reply else own_host  # silence and broken connections are our own words about the host
+    return Verdict(result.result == "temporary", code, enhanced, result.text, by, result.result == "accepted")

@@ -114,7 +114,7 @@ class Relay:
         """Settle the recipients whose fate this host decided; return those to try elsewhere, and add to the reasons."""
         still = []
         for recipient in waiting:
-            verdict = judge(outcome, recipient.address, host)
+            verdict = judge(outcome, recipient.address, host, self.host)
             if verdict.temporary:
                 still.append(recipient)
                 reasons.append(verdict)

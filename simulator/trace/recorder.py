@@ -33,7 +33,7 @@ class Recorder:
         self._events: list[Event] = []
         self._by_message: dict[str, list[Event]] = defaultdict(list)
         self._by_connection: dict[int, list[Event]] = defaultdict(list)
-        self._connections_of: dict[str, list[ConnectionLog]] = defaultdict(list)
+        self._connections_of: dict[str, dict[int, ConnectionLog]] = defaultdict(dict)
         self._next = 1
         self._connection_count = 0
         self._size_octets = 0
@@ -48,10 +48,12 @@ class Recorder:
                message: str | None = None, cause: int | None = None, **facts: Any) -> int:
         """Write one event that happens now; return its number."""
         number = self._take(1)
-        log = self.connections.get(connection) if connection is not None else None
-        if log is None:
-            connection = None  # it was dropped from a limited trace
-        elif message is None:
+        log = None if connection is None else self.connections.get(connection)
+        if connection is not None and log is None:
+            if self.limit_octets is None:
+                raise KeyError(connection)
+            connection = None  # a limited trace has dropped it
+        if log is not None and message is None:
             message = log.message
         event = kind(number=number, at_s=self.clock(), host=host, seen_by=seen_by, connection=connection,
                      message=message, cause=cause, **facts)
@@ -93,7 +95,7 @@ class Recorder:
         if log.message != message:
             log.labels.append((self._next if log.labels else 0, message))
             if log.number in self.connections:
-                self._connections_of[message].append(log)
+                self._connections_of[message][log.number] = log
 
     def wire(self, log: ConnectionLog, name: str, octets: bytes) -> int:
         """Write octets that were put on the wire or came out of it; return the number of that moment."""
@@ -153,13 +155,14 @@ class Recorder:
         self._events = kept(self._events)
         self._by_message = defaultdict(list, {key: left for key, events in self._by_message.items()
                                               if (left := kept(events))})
-        for message, logs in list(self._connections_of.items()):
-            self._connections_of[message] = [log for log in logs if log.number not in connections]
-            if not self._connections_of[message]:
-                del self._connections_of[message]
         for number in connections:
-            for table in (self.connections, self._by_connection, self._weights, self._over):
-                table.pop(number, None)  # type: ignore[attr-defined]
+            for _, message in self.connections.pop(number).labels:
+                self._connections_of.get(message, {}).pop(number, None)
+                if not self._connections_of.get(message):
+                    self._connections_of.pop(message, None)
+            self._by_connection.pop(number, None)
+            self._weights.pop(number, None)
+            self._over.pop(number, None)
         self._size_octets -= octets
         so_far = self.header.get("dropped", {})
         lost = {"connections": len(connections), "events": before - len(self._events), "octets": octets}
@@ -171,8 +174,8 @@ class Recorder:
         """Return everything so far, or the part that belongs to one message."""
         if message is None:
             return Trace(self.header, self.connections.values(), self._events)
-        connections = self._connections_of.get(message, [])
+        connections = self._connections_of.get(message, {})
         events = list(self._by_message.get(message, []))
-        for log in connections:
-            events += self._by_connection.get(log.number, [])
-        return Trace(self.header, connections, events)
+        for number in connections:
+            events += self._by_connection.get(number, [])
+        return Trace(self.header, connections.values(), events)
