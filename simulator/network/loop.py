@@ -322,6 +322,8 @@ def new_loop(medium: str = "loopback", clock: str = "simulated", latency_s: floa
     """
     if clock not in ("simulated", "real"):
         raise UsageError(f"There is no clock {clock!r}; choose \"simulated\" or \"real\".")
+    if latency_s < 0:
+        raise UsageError(f"A latency cannot be negative ({latency_s} s); give seconds one way, such as 0.02.")
     kinds: dict[str, type[MemoryLoop] | type[LoopbackLoop]] = {"loopback": LoopbackLoop, "memory": MemoryLoop}
     if medium not in kinds:
         raise UsageError(f"There is no medium {medium!r}; choose \"loopback\" or \"memory\".")

@@ -80,8 +80,6 @@ class Network:
     """The hosts and the wires between them. One per loop."""
 
     def __init__(self, loop: NetworkLoop, recorder: Recorder, latency_s: float = 0.0) -> None:
-        if latency_s < 0:
-            raise UsageError(f"A latency cannot be negative ({latency_s} s); give seconds one way, such as 0.02.")
         self.loop, self.recorder, self.latency_s = loop, recorder, latency_s
         self.hosts: dict[str, Host] = {FOREIGN_ADDRESS: Host(FOREIGN_HOST)}
         self.services: dict[Address, Service] = {}

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from simulator.trace.events import Command, Direction, MessageData, Reply, SeenBy, Span, Spoken
+from simulator.trace.events import Command, ConnectionOpened, Direction, MessageData, Reply, SeenBy, Span, Spoken
 from simulator.trace.streams import Stream
 from simulator.trace.trace import Trace
 
@@ -202,7 +202,8 @@ def _events(trace: Trace, number: int, seen_by: SeenBy) -> Iterator[Spoken]:
     host = {"client": log.client_host, "server": log.server_host, "wire": "on the path"}[seen_by]
     items = read_dialogue(streams["c2s"].octets, streams["s2c"].octets, outside=seen_by == "wire")
     numbers: dict[int, int] = {}
-    last_reply: int | None = None
+    # What opened the connection is the cause of the greeting.
+    last_reply = next((e.number for e in trace.events if e.connection == number and isinstance(e, ConnectionOpened)), None)
     for index, item in enumerate(items):
         if item.kind == "other":
             continue
@@ -214,7 +215,7 @@ def _events(trace: Trace, number: int, seen_by: SeenBy) -> Iterator[Spoken]:
         common = {"number": event_number, "at_s": at_s, "host": host, "seen_by": seen_by, "connection": number,
                   "message": log.message_at(event_number), "direction": item.direction, "tls": tls, "span": span}
         if item.kind == "reply":
-            cause = numbers.get(item.answers) if item.answers is not None else None
+            cause = numbers.get(item.answers) if item.answers is not None else last_reply
             last_reply = event_number
             yield Reply(**common, cause=cause, code=item.code, verb=item.verb)  # type: ignore[arg-type]
         elif item.kind in ("data", "chunk"):
