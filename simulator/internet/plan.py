@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 
 from simulator.errors import PlanError, UsageError
 from simulator.protocol.addresses import parse_address
+from simulator.tls.authority import Flaw
 
 ROLES = ("laptop", "submission", "mx", "dns")
 """What a host can be: where people sit, step 1 (ports 465 and 587, and the relay of step 2), step 3 (port 25), names (port 53)."""
 
+CERTIFICATES = tuple(flaw.value for flaw in Flaw)
 DOCUMENTATION = tuple(ipaddress.ip_network(net) for net in
                       ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))  # RFC 5737, RFC 3849
 RESERVED_TOPS = ("example", "test")  # RFC 2606 section 2
@@ -33,6 +35,10 @@ class HostPlan:
     silent: bool = False
     """True: it answers nothing, as if switched off."""
     tls_versions: tuple[str, ...] = ("1.2", "1.3")
+    certificate: str = "good"
+    """What is wrong with its certificate: "good", "self-signed", "unknown CA", "expired" or "wrong name"."""
+    certificate_names: tuple[str, ...] = ()
+    """Names in its certificate, such as "*.bob.example"; empty: its own name, address, and localhost."""
     size_limit_octets: int = 10 * 1024 * 1024
     mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
     """SASL mechanisms of a submission server; "SCRAM-SHA-256" is possible too, and takes two round trips more than PLAIN."""
@@ -286,5 +292,7 @@ def _check_host(host: HostPlan, addresses: dict[str, str]) -> None:
                         "198.51.100.0/24, 203.0.113.0/24 or 2001:db8::/32.")
     if addresses.setdefault(str(address), host.name) != host.name:
         raise PlanError(f"{host.name} and {addresses[str(address)]} have the same address {address}.")
+    if host.certificate not in CERTIFICATES:
+        raise PlanError(f"{host.name}: certificate can be {', '.join(CERTIFICATES)}, not {host.certificate!r}.")
     if not set(host.tls_versions) <= {"1.2", "1.3"} or not host.tls_versions:
         raise PlanError(f"{host.name}: tls_versions can be \"1.2\" and \"1.3\".")

@@ -12,7 +12,7 @@ from simulator.smtp.sasl import Account, Accounts
 from simulator.smtp.server import serve_smtp
 from simulator.smtp.settings import ServerSettings
 from simulator.submission.server import MsaHandler
-from simulator.tls.authority import Authority
+from simulator.tls.authority import Authority, Flaw
 from simulator.tls.contexts import KeyLog, ServerContext, server_context
 
 
@@ -31,12 +31,13 @@ def accounts_of(people: Iterable[Person]) -> Accounts:
 
 def certificate_names(host: HostPlan) -> tuple[str, ...]:
     """Return the names in a host's certificate: its own, and what programs on this machine dial."""
-    return host.name, host.address, "localhost", "127.0.0.1"
+    return host.certificate_names or (host.name, host.address, "localhost", "127.0.0.1")
 
 
 def context_of(host: HostPlan, authority: Authority, keylog: KeyLog) -> ServerContext:
     """Return the TLS context of a host."""
-    return server_context(authority, certificate_names(host), versions=host.tls_versions, keylog=keylog)
+    return server_context(authority, certificate_names(host), versions=host.tls_versions, keylog=keylog,
+                          flaw=Flaw(host.certificate))
 
 
 async def start_msa(loop: NetworkLoop, host: HostPlan, people: Iterable[Person], handler: MsaHandler, authority: Authority,

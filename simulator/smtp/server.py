@@ -9,6 +9,7 @@ encrypted behind implicit TLS, and answers without enhanced status codes.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,18 +39,20 @@ class Clients:
     def __init__(self) -> None:
         # asyncio keeps only weak references to tasks, and the tasks of these servers hang on nothing else
         self._servers: set[SmtpServer] = set()
+        self._by_address: Counter[str] = Counter()
 
-    def add(self, server: SmtpServer) -> None:
-        """A client has connected."""
+    def add(self, server: SmtpServer) -> int:
+        """A client has connected; return how many connections there are now from its address."""
         self._servers.add(server)
+        self._by_address[server.client.client_address] += 1
+        return self._by_address[server.client.client_address]
 
     def discard(self, server: SmtpServer) -> None:
         """A client has been dealt with."""
         self._servers.discard(server)
-
-    def count(self, address: str) -> int:
-        """Return how many connections there are from one address."""
-        return sum(server.client.client_address == address for server in self._servers)
+        self._by_address[server.client.client_address] -= 1
+        if not self._by_address[server.client.client_address]:
+            del self._by_address[server.client.client_address]
 
 
 class SmtpServer(aiosmtpd.smtp.SMTP):
@@ -123,8 +126,7 @@ class SmtpServer(aiosmtpd.smtp.SMTP):
 
     async def _handle_client(self) -> None:
         """Talk to one client until one of the two ends it (aiosmtpd starts this for each connection)."""
-        crowded = self._clients.count(self.client.client_address) >= self.settings.connections_per_client
-        self._clients.add(self)
+        crowded = self._clients.add(self) > self.settings.connections_per_client
         try:
             await self._converse(crowded)
             await self._close()
@@ -238,7 +240,7 @@ class SmtpServer(aiosmtpd.smtp.SMTP):
 
     def tls_established(self, transport: asyncio.Transport, implicit: bool, facts: dict[str, Any]) -> None:
         """TLS is up; what was said before is forgotten."""
-        self.transport = transport
+        self.transport, self._reading_paused = transport, False
         self.talk.tls_established(Tls(facts["version"], facts["cipher"], facts["server_name"]), implicit)
 
 
