@@ -1,10 +1,10 @@
 """A small internet for learning how e-mail really travels: real servers, real TLS, real DNS, on this machine only.
 
-    from simulator import Internet
+from simulator import Internet
 
-    with Internet() as net:
-        journey = net.send("Hello Bob", sender="alice@alice.example", to="bob@bob.example", mode="starttls")
-    print(journey.transcript())
+with Internet() as net:
+    journey = net.send("Hello Bob", sender="alice@alice.example", to="bob@bob.example", mode="starttls")
+print(journey.transcript())
 """
 
 from __future__ import annotations
@@ -21,11 +21,25 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Internet", "InternalError", "Journey", "Plan", "PlanError", "SimulatorError", "Trace", "UsageError",
-           "many_organisations"]
+__all__ = [
+    "InternalError",
+    "Internet",
+    "Journey",
+    "Plan",
+    "PlanError",
+    "SimulatorError",
+    "Trace",
+    "UsageError",
+    "many_organisations",
+]
 
-_HOMES = {"Internet": "simulator.sync", "Journey": "simulator.journey", "Plan": "simulator.internet.plan",
-          "many_organisations": "simulator.internet.plan", "Trace": "simulator.trace.trace"}
+_HOMES = {
+    "Internet": "simulator.sync",
+    "Journey": "simulator.journey",
+    "Plan": "simulator.internet.plan",
+    "many_organisations": "simulator.internet.plan",
+    "Trace": "simulator.trace.trace",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -44,4 +58,4 @@ def __getattr__(name: str) -> Any:
 
 def missing_package(name: str) -> str:
     """Say what to do about a package that is not installed."""
-    return f"The package {name} is missing; install what the simulator needs with: python -m pip install -r requirements.txt"
+    return f"The package {name} is missing; install what is needed with: python -m pip install -r requirements.txt"

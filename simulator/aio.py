@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def run(main: Coroutine[Any, Any, T], *, medium: str = "loopback", clock: str = "simulated", latency_s: float = 0.02) -> T:
+def run(
+    main: Coroutine[Any, Any, T], *, medium: str = "loopback", clock: str = "simulated", latency_s: float = 0.02
+) -> T:
     """Run `main` on a new simulator loop, as `asyncio.run` does on an ordinary one; simulated time passes meanwhile."""
     loop = new_loop(medium, clock, latency_s)
     try:
@@ -50,8 +52,16 @@ class Internet:
     Inside `aio.run` the medium, clock and latency are those of the loop.
     """
 
-    def __init__(self, medium: str | None = None, clock: str | None = None, latency_s: float | None = None, seed: int = 1,
-                 plan: Plan | None = None, *, state_dir: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        medium: str | None = None,
+        clock: str | None = None,
+        latency_s: float | None = None,
+        seed: int = 1,
+        plan: Plan | None = None,
+        *,
+        state_dir: str | Path | None = None,
+    ) -> None:
         self._options = medium, clock, latency_s
         self._seed, self._plan, self._state_dir = seed, plan, state_dir
         self._host: LoopThread | None = None
@@ -72,7 +82,9 @@ class Internet:
                 running.network.latency_s = latency_s
             loop = running
         else:
-            loop = new_loop(medium or "loopback", clock or "simulated", 0.02 if latency_s is None else latency_s, seed=self._seed)
+            loop = new_loop(
+                medium or "loopback", clock or "simulated", 0.02 if latency_s is None else latency_s, seed=self._seed
+            )
             self._host = LoopThread(loop)
         loop.recorder.header["seed"] = self._seed
         try:
@@ -101,10 +113,16 @@ class Internet:
     async def _call(self, work: Coroutine[Any, Any, T]) -> T:
         if self._host is None:
             return await work
-        return await asyncio.wrap_future(self._host.submit(work))  # type: ignore[no-any-return]
+        return await asyncio.wrap_future(self._host.submit(work))
 
-    async def send(self, letter: str | bytes | EmailMessage, sender: str | None = None, to: str | Sequence[str] | None = None,
-                   mode: str | None = None, **options: Any) -> Journey:
+    async def send(
+        self,
+        letter: str | bytes | EmailMessage,
+        sender: str | None = None,
+        to: str | Sequence[str] | None = None,
+        mode: str | None = None,
+        **options: Any,
+    ) -> Journey:
         """Send one message; see `simulator.Internet.send`."""
         label = await self._call(self._core.send(letter, sender, to, mode, **options))
         return self.journey(label)

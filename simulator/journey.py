@@ -13,7 +13,7 @@ from simulator.export.transcript import transcript
 from simulator.protocol.dialogue import read_connection
 from simulator.protocol.round_trips import round_trips
 from simulator.trace import store
-from simulator.trace.events import Event, MessageComposed, MessageStored, RecipientResult
+from simulator.trace.events import Command, Event, MessageComposed, MessageStored, RecipientResult
 from simulator.trace.trace import Trace
 from simulator.views.hops import Hop, hops
 
@@ -137,8 +137,8 @@ class Journey:
 
     def save(self, path: str | Path, *, share: bool = False) -> Path:
         """Write the journey as JSON lines. With `share`, without TLS keys and without the lines of AUTH."""
-        masks = tuple(event.span for event in self.events if getattr(event, "verb", "") in ("AUTH", "*AUTH")
-                      and event.kind == "Command") if share else ()
+        masks = tuple(event.span for event in self.events if share and isinstance(event, Command)
+                      and event.verb in ("AUTH", "*AUTH"))
         store.save(self.trace, path, extra_events=[event for event in self.events if event.spoken], masks=masks, share=share)
         return Path(path)
 

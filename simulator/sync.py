@@ -1,7 +1,7 @@
 """`Internet` for scripts and notebooks: plain calls that return when what they ask for has happened.
 
-This is the only file with a thread. The internet lives on a loop of its own in there, so it also works where another loop
-runs already (a notebook). Between calls simulated time stands still.
+This is the only file with a thread. The internet lives on a loop of its own in there, so it also works where another
+loop runs already (a notebook). Between calls simulated time stands still.
 """
 
 from __future__ import annotations
@@ -86,15 +86,24 @@ def _end(host: LoopThread, core: RunningInternet) -> None:
 class Internet:
     """A whole small internet on this machine.
 
-    `medium` "loopback" (real sockets on 127.0.0.1) or "memory"; `clock` "simulated" or "real"; `latency_s` one way between
-    any two hosts; `seed` for everything random; `plan` a `Plan`, or None for alice.example and bob.example. `state_dir` keeps
-    mailboxes in a folder of yours; otherwise they live in a temporary one. Raises UsageError or PlanError.
+    `medium` "loopback" (real sockets on 127.0.0.1) or "memory"; `clock` "simulated" or "real"; `latency_s` one way
+    between any two hosts; `seed` for everything random; `plan` a `Plan`, or None for alice.example and bob.example.
+    `state_dir` keeps mailboxes in a folder of yours; otherwise they live in a temporary one. Raises UsageError or
+    PlanError.
 
     Use it in a `with` block, or call `close()` at the end.
     """
 
-    def __init__(self, medium: str = "loopback", clock: str = "simulated", latency_s: float = 0.02, seed: int = 1,
-                 plan: Plan | None = None, *, state_dir: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        medium: str = "loopback",
+        clock: str = "simulated",
+        latency_s: float = 0.02,
+        seed: int = 1,
+        plan: Plan | None = None,
+        *,
+        state_dir: str | Path | None = None,
+    ) -> None:
         core_loop = new_loop(medium, clock, latency_s, seed=seed)
         try:
             self._core = RunningInternet(core_loop, plan, seed, state_dir)
@@ -128,13 +137,20 @@ class Internet:
 
     # --- what learners call ------------------------------------------------------------------------------------------
 
-    def send(self, letter: str | bytes | EmailMessage, sender: str | None = None, to: str | Sequence[str] | None = None,
-             mode: str | None = None, **options: Any) -> Journey:
+    def send(
+        self,
+        letter: str | bytes | EmailMessage,
+        sender: str | None = None,
+        to: str | Sequence[str] | None = None,
+        mode: str | None = None,
+        **options: Any,
+    ) -> Journey:
         """Send one message and return its journey when every recipient is delivered, failed or deferred.
 
-        `letter` is the text of a letter, or a whole message (bytes, or an `EmailMessage`). `mode` is "implicit", "starttls",
-        "starttls-if-offered", "cleartext", or None for the ordered policy (implicit, then STARTTLS required). Further options:
-        see `simulator.internet.internet.SendOptions`. A refusal by a server is an outcome of the journey, not an error.
+        `letter` is the text of a letter, or a whole message (bytes, or an `EmailMessage`). `mode` is "implicit",
+        "starttls", "starttls-if-offered", "cleartext", or None for the ordered policy (implicit, then STARTTLS
+        required). Further options: see `simulator.submission.letter.SendOptions`. A refusal by a server is an outcome
+        of the journey; a wrong call raises UsageError.
         """
         label = self._call(self._core.send(letter, sender, to, mode, **options))
         return self.journey(label)
@@ -183,7 +199,7 @@ class Internet:
         return self._core.authority.certificate_pem
 
     def switch_off(self, host: str) -> None:
-        """Let a host answer nothing at all from now on, as if it were switched off. Raises UsageError for an unknown host."""
+        """Let a host answer nothing at all, as if it were switched off. Raises UsageError for an unknown host."""
         self._core.network.host(host).silent = True
 
     def switch_on(self, host: str) -> None:
@@ -199,4 +215,4 @@ class Internet:
         self._core.network.remove_box(box)
 
 
-__all__ = ["Endpoint", "EndpointTable", "Internet", "LoopThread", "Iterable"]
+__all__ = ["Endpoint", "EndpointTable", "Internet", "Iterable", "LoopThread"]

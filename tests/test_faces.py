@@ -62,28 +62,36 @@ def test_aio_options_that_contradict_the_loop_are_refused():
 
 
 def test_names_that_do_not_exist_are_refused():
-    for options, words in (({"medium": "ether"}, "ether"), ({"clock": "sundial"}, "sundial"), ({"latency_s": -1}, "negative")):
+    for options, words in (
+        ({"medium": "ether"}, "ether"),
+        ({"clock": "sundial"}, "sundial"),
+        ({"latency_s": -1}, "negative"),
+    ):
         with pytest.raises(UsageError, match=words):
             Internet(**options)
 
 
 def test_forgetting_to_close_is_forgiven():
-    code = ("from simulator import Internet\n"
-            "net = Internet()\n"
-            "print(net.send('x', sender='alice@alice.example', to='bob@bob.example').delivered)\n")
+    code = (
+        "from simulator import Internet\n"
+        "net = Internet()\n"
+        "print(net.send('x', sender='alice@alice.example', to='bob@bob.example').delivered)\n"
+    )
     done = subprocess.run([sys.executable, "-X", "dev", "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 
 
 @pytest.mark.parametrize("medium", MEDIA)
 def test_closing_in_the_middle_of_everything_is_clean(medium):
-    code = ("from simulator import Internet\n"
-            f"net = Internet(medium={medium!r})\n"
-            "net.switch_off('mx.bob.example')\n"
-            "net.send('x', sender='alice@alice.example', to='bob@bob.example')\n"
-            "net.endpoints()\n"
-            "net.close()\n"
-            "net.close()\n")
+    code = (
+        "from simulator import Internet\n"
+        f"net = Internet(medium={medium!r})\n"
+        "net.switch_off('mx.bob.example')\n"
+        "net.send('x', sender='alice@alice.example', to='bob@bob.example')\n"
+        "net.endpoints()\n"
+        "net.close()\n"
+        "net.close()\n"
+    )
     done = subprocess.run([sys.executable, "-X", "dev", "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -131,7 +139,9 @@ def test_sharing_leaves_out_the_password(tmp_path):
     from simulator import Journey
 
     shared = Journey.load(journey.save(tmp_path / "shared.jsonl", share=True))
-    assert not any(secret in stream.octets for log in shared.trace.connections.values() for stream in log.streams.values())
+    assert not any(
+        secret in stream.octets for log in shared.trace.connections.values() for stream in log.streams.values()
+    )
 
 
 def test_causes_lead_from_the_mailbox_back_to_the_person():
@@ -147,5 +157,14 @@ def test_causes_lead_from_the_mailbox_back_to_the_person():
         event = events[event.cause]
         path.append(event)
     assert isinstance(path[-1], MessageComposed)
-    assert {"MessageStored", "MessageAccepted", "MessageData", "Reply", "Command", "ConnectionOpened", "RouteChosen",
-            "DnsAnswered", "DnsAsked"} <= {each.kind for each in path}
+    assert {
+        "MessageStored",
+        "MessageAccepted",
+        "MessageData",
+        "Reply",
+        "Command",
+        "ConnectionOpened",
+        "RouteChosen",
+        "DnsAnswered",
+        "DnsAsked",
+    } <= {each.kind for each in path}

@@ -85,14 +85,21 @@ class Mailbox:
 
     def _free_name(self, queue_id: str) -> str:
         number = self._count
-        while (self.path / "new" / f"{number:06}.{queue_id}").exists() or (self.path / "cur" / f"{number:06}.{queue_id}").exists():
+        while (self.path / "new" / f"{number:06}.{queue_id}").exists() or (
+            self.path / "cur" / f"{number:06}.{queue_id}"
+        ).exists():
             number += 1
         return f"{number:06}.{queue_id}"
 
     def messages(self) -> list[StoredMessage]:
         """Return the messages, oldest first."""
-        files = [file for folder in ("new", "cur") if (self.path / folder).is_dir()
-                 for file in (self.path / folder).iterdir() if file.is_file()]
+        files = [
+            file
+            for folder in ("new", "cur")
+            if (self.path / folder).is_dir()
+            for file in (self.path / folder).iterdir()
+            if file.is_file()
+        ]
         return [StoredMessage(file.read_bytes(), file) for file in sorted(files, key=lambda file: file.name)]
 
 

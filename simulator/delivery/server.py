@@ -22,8 +22,18 @@ from simulator.trace.events import Event, MessageStored, RecipientResult
 class MxHandler:
     """What one MX does with mail. No login: anyone may send to a domain that it hosts (RFC 5321 section 3.6.2)."""
 
-    def __init__(self, loop: NetworkLoop, host: str, recipients: Recipients, mailboxes: Mapping[str, Mailbox],
-                 new_label: Callable[[], str], now: Callable[[], datetime], rng: random.Random, *, durable: bool = False) -> None:
+    def __init__(
+        self,
+        loop: NetworkLoop,
+        host: str,
+        recipients: Recipients,
+        mailboxes: Mapping[str, Mailbox],
+        new_label: Callable[[], str],
+        now: Callable[[], datetime],
+        rng: random.Random,
+        *,
+        durable: bool = False,
+    ) -> None:
         self.loop, self.host, self.recipients, self.mailboxes = loop, host, recipients, mailboxes
         self.new_label, self.now, self.rng, self.durable = new_label, now, rng, durable
 
@@ -36,9 +46,13 @@ class MxHandler:
         return None
 
     async def rcpt(self, session: Session, recipient: Address, params: Params) -> Response | None:
-        """Accept our own users; refuse relaying and unknown users here, before the data (RFC 5321 sections 3.3, 3.6.2)."""
+        """Accept our own users; refuse relaying and unknown users before the data (RFC 5321 sections 3.3, 3.6.2)."""
         if not self.recipients.hosts(recipient):
-            return Response(550, "5.7.1", f"Relaying denied: this server takes mail for {', '.join(sorted(self.recipients.domains))} only")
+            return Response(
+                550,
+                "5.7.1",
+                f"Relaying denied: this server takes mail for {', '.join(sorted(self.recipients.domains))} only",
+            )
         if self.recipients.mailbox(recipient) is None:
             return Response(550, "5.1.1", "There is no such user here")
         return None
@@ -57,14 +71,30 @@ class MxHandler:
             for mailbox in boxes:
                 self.mailboxes[mailbox].deliver(content, queue_id, durable=self.durable)
         except SimulatorError:
-            return Response(452, "4.3.1", "The mailbox cannot be written now; try again later")  # RFC 5321 section 4.2.3
+            return Response(
+                452, "4.3.1", "The mailbox cannot be written now; try again later"
+            )  # RFC 5321 section 4.2.3
         accepted = accept(self.loop.recorder, session, envelope, self.host, queue_id, ("Return-Path", "Received"))
         for mailbox, address in boxes.items():
             stored = self._record(MessageStored, session, accepted, mailbox=mailbox, size_octets=len(content))
-            self._record(RecipientResult, session, stored, recipient=address, result="delivered", code=250, enhanced="2.0.0",
-                         by=self.host)
+            self._record(
+                RecipientResult,
+                session,
+                stored,
+                recipient=address,
+                result="delivered",
+                code=250,
+                enhanced="2.0.0",
+                by=self.host,
+            )
         return Response(250, "2.0.0", f"Delivered as {queue_id}")
 
     def _record(self, kind: type[Event], session: Session, cause: int, **facts: Any) -> int:
-        return self.loop.recorder.record(kind, host=self.host, seen_by="server", cause=cause,
-                                         connection=session.wire.number if session.wire else None, **facts)
+        return self.loop.recorder.record(
+            kind,
+            host=self.host,
+            seen_by="server",
+            cause=cause,
+            connection=session.wire.number if session.wire else None,
+            **facts,
+        )

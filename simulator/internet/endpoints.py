@@ -1,4 +1,4 @@
-"""Where every service is: the logical place that the story uses, and the real one that a program of the learner's can dial."""
+"""Where every service is: the logical place that the story uses, and the real one that other programs can dial."""
 
 from __future__ import annotations
 
@@ -59,8 +59,15 @@ class EndpointTable(Sequence[Endpoint]):
     def rows(self) -> Iterator[tuple[str, ...]]:
         """Yield the cells of the table."""
         for e in self._endpoints:
-            yield (e.host, e.address, str(e.port), f"{e.role} ({e.transport})", e.tls,
-                   e.real_address or "in memory", str(e.real_port or "-"))
+            yield (
+                e.host,
+                e.address,
+                str(e.port),
+                f"{e.role} ({e.transport})",
+                e.tls,
+                e.real_address or "in memory",
+                str(e.real_port or "-"),
+            )
 
     def __repr__(self) -> str:
         rows = [HEADINGS, *self.rows()]
@@ -70,6 +77,8 @@ class EndpointTable(Sequence[Endpoint]):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        cells = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows())
+        cells = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows()
+        )
         head = "".join(f'<th scope="col">{heading}</th>' for heading in HEADINGS)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>"

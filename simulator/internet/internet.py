@@ -40,17 +40,21 @@ from simulator.trace.trace import Trace
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
-SERVICES = {"submission": ((465, "tcp", "submissions", "implicit"), (587, "tcp", "submission", "starttls")),
-            "mx": ((25, "tcp", "mx", "starttls"),),
-            "dns": ((53, "udp", "dns", "none"), (53, "tcp", "dns", "none")), "laptop": ()}
+SERVICES = {
+    "submission": ((465, "tcp", "submissions", "implicit"), (587, "tcp", "submission", "starttls")),
+    "mx": ((25, "tcp", "mx", "starttls"),),
+    "dns": ((53, "udp", "dns", "none"), (53, "tcp", "dns", "none")),
+    "laptop": (),
+}
 """What a role offers: (port, transport, role in the endpoint table, TLS)."""
 
 
 class RunningInternet:
     """One internet on one loop. Every method belongs to the loop's thread unless it says otherwise."""
 
-    def __init__(self, loop: NetworkLoop, plan: Plan | None = None, seed: int = 1,
-                 state_dir: str | Path | None = None) -> None:
+    def __init__(
+        self, loop: NetworkLoop, plan: Plan | None = None, seed: int = 1, state_dir: str | Path | None = None
+    ) -> None:
         self.loop, self.network, self.recorder = loop, loop.network, loop.recorder
         self.plan = plan or default_plan()
         self.seed = seed
@@ -60,13 +64,16 @@ class RunningInternet:
         self._temporary = None if state_dir else tempfile.mkdtemp(prefix="simulator-")
         self.state_dir = _usable(Path(state_dir or self._temporary or "."))
         self.mailboxes: dict[str, Mailbox] = {
-            address: Mailbox(self.state_dir / "mail" / address) for address in self.plan.people}
+            address: Mailbox(self.state_dir / "mail" / address) for address in self.plan.people
+        }
         self._running: list[Any] = []
         self._programs: dict[str, MailProgram] = {}
         self._resolvers: dict[str, Resolver] = {}
         self._relays: dict[str, Relay] = {}
         self._sent = 0
-        self._hosts = {host.name: (organisation, host) for organisation in self.plan.organisations for host in organisation.hosts}
+        self._hosts = {
+            host.name: (organisation, host) for organisation in self.plan.organisations for host in organisation.hosts
+        }
         self.recorder.header["hosts"] = {host.name: host.address for _, host in self._hosts.values()}
 
     @cached_property
@@ -94,7 +101,9 @@ class RunningInternet:
         for name, address, zone in name_servers(self.plan):
             self.network.add_host(name, address, wake=self._waker(self._start_dns, address, {zone.origin: zone}))
         for organisation, host in self._hosts.values():
-            known = self.network.add_host(host.name, host.address, wake=self._waker(self._start_host, organisation, host))
+            known = self.network.add_host(
+                host.name, host.address, wake=self._waker(self._start_host, organisation, host)
+            )
             known.silent = host.silent
         for one, other, latency_s in self.plan.links:
             self.network.set_latency(self._hosts[one][1].address, self._hosts[other][1].address, latency_s)
@@ -102,6 +111,7 @@ class RunningInternet:
     def _waker(self, start: Any, *args: Any) -> Any:
         async def wake() -> None:
             await start(*args)
+
         return wake
 
     async def _start_dns(self, address: str, zones: dict[str, Any]) -> None:
@@ -109,16 +119,41 @@ class RunningInternet:
 
     async def _start_host(self, organisation: Organisation, host: HostPlan) -> None:
         if "dns" in host.roles:
-            await self._start_dns(host.address, {organisation.domain: Zone(organisation.domain, organisation.zone_text)})
+            await self._start_dns(
+                host.address, {organisation.domain: Zone(organisation.domain, organisation.zone_text)}
+            )
         recipients = self.recipients_of(organisation)
         if "submission" in host.roles:
-            submitted = MsaHandler(self.loop, host.name, recipients, self.relay_of(host.name), self.new_label, self.now,
-                                   self.rng(f"msa {host.name}"), needs_login=not host.unsafe_no_auth)
-            self._running += await start_msa(self.loop, host, organisation.people, submitted, self.authority, self.keylog,
-                                             self.nonces(f"server {host.name}"))
+            submitted = MsaHandler(
+                self.loop,
+                host.name,
+                recipients,
+                self.relay_of(host.name),
+                self.new_label,
+                self.now,
+                self.rng(f"msa {host.name}"),
+                needs_login=not host.unsafe_no_auth,
+            )
+            self._running += await start_msa(
+                self.loop,
+                host,
+                organisation.people,
+                submitted,
+                self.authority,
+                self.keylog,
+                self.nonces(f"server {host.name}"),
+            )
         if "mx" in host.roles:
-            received = MxHandler(self.loop, host.name, recipients, self.mailboxes, self.new_label, self.now,
-                                 self.rng(f"mx {host.name}"), durable=not self._temporary)
+            received = MxHandler(
+                self.loop,
+                host.name,
+                recipients,
+                self.mailboxes,
+                self.new_label,
+                self.now,
+                self.rng(f"mx {host.name}"),
+                durable=not self._temporary,
+            )
             self._running.append(await start_mx(self.loop, host, received, self.authority, self.keylog))
 
     def recipients_of(self, organisation: Organisation) -> Recipients:
@@ -142,29 +177,49 @@ class RunningInternet:
     def resolver_at(self, name: str, address: str) -> Resolver:
         """Return the resolver that runs on a host."""
         if name not in self._resolvers:
-            self._resolvers[name] = Resolver(self.loop, name, address, ROOT_HINTS, self.recorder, Cache(self.loop.time),
-                                       self.rng(f"resolver {name}"))
+            self._resolvers[name] = Resolver(
+                self.loop, name, address, ROOT_HINTS, self.recorder, Cache(self.loop.time), self.rng(f"resolver {name}")
+            )
         return self._resolvers[name]
 
     def relay_of(self, name: str) -> Relay:
         """Return the relay that runs on a host."""
         if name not in self._relays:
             host = self._hosts[name][1]
-            self._relays[name] = Relay(self.loop, host.name, host.address, self.resolver_at(host.name, host.address), self.authority,
-                                 self.in_transit, self.rng(f"relay {name}"))
+            self._relays[name] = Relay(
+                self.loop,
+                host.name,
+                host.address,
+                self.resolver_at(host.name, host.address),
+                self.authority,
+                self.in_transit,
+                self.rng(f"relay {name}"),
+            )
         return self._relays[name]
 
     # --- what people do ----------------------------------------------------------------------------------------------
 
-    async def send(self, letter: str | bytes | EmailMessage, sender: str | None = None, to: str | Sequence[str] | None = None,
-                   mode: str | None = None, **options: Any) -> str:
+    async def send(
+        self,
+        letter: str | bytes | EmailMessage,
+        sender: str | None = None,
+        to: str | Sequence[str] | None = None,
+        mode: str | None = None,
+        **options: Any,
+    ) -> str:
         """Send one message; return its label when every recipient is delivered, failed or deferred."""
         chosen = SendOptions.of(options)
         policy(mode)  # a wrong mode is told before anything else happens
         message_ids = self.rng(f"message-id {self._sent}")
         self._sent += 1
-        written = write_letter(letter, sender, to, chosen, now=self.now(),
-                               message_id=lambda domain: f"<{message_ids.getrandbits(64):016x}@{domain}>")
+        written = write_letter(
+            letter,
+            sender,
+            to,
+            chosen,
+            now=self.now(),
+            message_id=lambda domain: f"<{message_ids.getrandbits(64):016x}@{domain}>",
+        )
         label = self.new_label()
         await self._mail_program(sender or written.reverse_path).submit(written, label, mode, chosen)
         await self.in_transit.attempted(label)
@@ -178,11 +233,14 @@ class RunningInternet:
             organisation = self.plan.organisation_of(address)
             servers = tuple(h for h in organisation.hosts if "submission" in h.roles)
             if not servers:
-                raise UsageError(f"{organisation.domain} has no submission server; give one of its hosts the role \"submission\".")
+                raise UsageError(
+                    f'{organisation.domain} has no submission server; give one of its hosts the role "submission".'
+                )
             laptop = organisation.host("laptop") or servers[0]
             seat = Seat(laptop.name, laptop.address, person.address, person.password)
-            self._programs[person.address] = MailProgram(self.loop, seat, servers, self.authority,
-                                                         self.nonces(f"client {person.address}"))
+            self._programs[person.address] = MailProgram(
+                self.loop, seat, servers, self.authority, self.nonces(f"client {person.address}")
+            )
         return self._programs[person.address]
 
     def now(self) -> datetime:
@@ -224,8 +282,16 @@ class RunningInternet:
     def _endpoint(self, name: str, address: str, port: int, transport: str, role: str, tls: str) -> Endpoint:
         real = self.loop.real_address(address, port, transport)
         offers = tls if tls != "starttls" or self._hosts[name][1].starttls else "none"
-        return Endpoint(host=name, address=address, port=port, transport=transport, role=role, tls=offers,
-                        real_address=real[0] if real else None, real_port=real[1] if real else None)
+        return Endpoint(
+            host=name,
+            address=address,
+            port=port,
+            transport=transport,
+            role=role,
+            tls=offers,
+            real_address=real[0] if real else None,
+            real_port=real[1] if real else None,
+        )
 
     def trace(self, message: str | None = None) -> Trace:
         """Return what happened, all of it or what belongs to one message; safe from any thread between calls."""
@@ -239,6 +305,7 @@ def _usable(folder: Path) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UsageError(f"The folder {folder} cannot be written ({error.strerror or error}); choose another one.") from error
+        raise UsageError(
+            f"The folder {folder} cannot be written ({error.strerror or error}); choose another one."
+        ) from error
     return folder
-

@@ -25,7 +25,9 @@ class Delegations(Mapping[str, tuple[str, str]]):
         organisation = self._plan.by_domain[domain.rstrip(".")]
         server = organisation.host("dns")
         if server is None:
-            raise PlanError(f"{organisation.domain} has no host with the role \"dns\"; add one, so that others can find it.")
+            raise PlanError(
+                f'{organisation.domain} has no host with the role "dns"; add one, so that others can find it.'
+            )
         return server.name, server.address
 
     def __iter__(self) -> Iterator[str]:

@@ -15,11 +15,12 @@ from simulator.protocol.addresses import parse_address
 from simulator.tls.authority import Flaw
 
 ROLES = ("laptop", "submission", "mx", "dns")
-"""What a host can be: where people sit, step 1 (ports 465 and 587, and the relay of step 2), step 3 (port 25), names (port 53)."""
+"""What a host can be: where people sit; steps 1 and 2 (ports 465 and 587, relay); step 3 (port 25); names (port 53)."""
 
 CERTIFICATES = tuple(flaw.value for flaw in Flaw)
-DOCUMENTATION = tuple(ipaddress.ip_network(net) for net in
-                      ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))  # RFC 5737, RFC 3849
+DOCUMENTATION = tuple(
+    ipaddress.ip_network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+)  # RFC 5737, RFC 3849
 RESERVED_TOPS = ("example", "test")  # RFC 2606 section 2
 
 
@@ -41,7 +42,7 @@ class HostPlan:
     """Names in its certificate, such as "*.bob.example"; empty: its own name, address, and localhost."""
     size_limit_octets: int = 10 * 1024 * 1024
     mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
-    """SASL mechanisms of a submission server; "SCRAM-SHA-256" is possible too, and takes two round trips more than PLAIN."""
+    """SASL mechanisms of a submission server; "SCRAM-SHA-256" is possible too: two round trips more than PLAIN."""
     unsafe_cleartext_auth: bool = False
     """True: it takes passwords in cleartext. Only for lessons."""
     unsafe_no_auth: bool = False
@@ -72,7 +73,9 @@ class Organisation:
 
     def host(self, role: str) -> HostPlan | None:
         """Return the first host with a role that is not one of the unsafe ones."""
-        return next((h for h in self.hosts if role in h.roles and not h.unsafe_cleartext_auth and not h.unsafe_no_auth), None)
+        return next(
+            (h for h in self.hosts if role in h.roles and not h.unsafe_cleartext_auth and not h.unsafe_no_auth), None
+        )
 
     def zone_text(self) -> str:
         """Return the zone in master-file form (RFC 1035 section 5)."""
@@ -80,9 +83,13 @@ class Organisation:
             return self.zone
         server = self.host("dns")
         if server is None:
-            raise PlanError(f"{self.domain} has no host with the role \"dns\"; add one, so that others can find it.")
-        lines = [f"$ORIGIN {self.domain}.", "$TTL 3600",
-                 f"@ IN SOA {server.name}. postmaster.{self.domain}. 2026010101 7200 3600 1209600 300", f"@ IN NS {server.name}."]
+            raise PlanError(f'{self.domain} has no host with the role "dns"; add one, so that others can find it.')
+        lines = [
+            f"$ORIGIN {self.domain}.",
+            "$TTL 3600",
+            f"@ IN SOA {server.name}. postmaster.{self.domain}. 2026010101 7200 3600 1209600 300",
+            f"@ IN NS {server.name}.",
+        ]
         exchangers = self.mx or tuple((10, h.name) for h in self.hosts if "mx" in h.roles)
         lines += [f"@ IN MX {preference} {name}." for preference, name in exchangers]
         for host in self.hosts:
@@ -90,7 +97,10 @@ class Organisation:
             lines.append(f"{host.name}. IN {kind} {host.address}")
         mail = self.host("submission")
         if mail is not None:  # RFC 8314 section 5.1: how a mail program finds its server
-            lines += [f"_submissions._tcp IN SRV 0 1 465 {mail.name}.", f"_submission._tcp IN SRV 10 1 587 {mail.name}."]
+            lines += [
+                f"_submissions._tcp IN SRV 0 1 465 {mail.name}.",
+                f"_submission._tcp IN SRV 10 1 587 {mail.name}.",
+            ]
         return "\n".join(lines) + "\n" + self.extra_records
 
 
@@ -142,8 +152,10 @@ def shown(names: Iterable[str], most: int = 6) -> str:
 
 # --- ready plans -----------------------------------------------------------------------------------------------------
 
-UNSAFE_NOTE = ("{name} takes passwords in cleartext (unsafe_cleartext_auth). It exists for lessons only; "
-               "a faithful server never does (RFC 8314 section 4.1).")
+UNSAFE_NOTE = (
+    "{name} takes passwords in cleartext (unsafe_cleartext_auth). It exists for lessons only; "
+    "a faithful server never does (RFC 8314 section 4.1)."
+)
 
 
 def organisation(domain: str, people: Iterable[str], network: str, *, unsafe_msa: bool = False) -> Organisation:
@@ -155,17 +167,27 @@ def organisation(domain: str, people: Iterable[str], network: str, *, unsafe_msa
         HostPlan(name=f"ns.{domain}", address=f"{network}53", roles=("dns",)),
     ]
     if unsafe_msa:
-        hosts.append(HostPlan(name=f"old-mail.{domain}", address=f"{network}27", roles=("submission",),
-                              unsafe_cleartext_auth=True))
-    return Organisation(domain=domain, hosts=tuple(hosts),
-                        people=tuple(Person(address=f"{name}@{domain}", password=f"secret-of-{name}") for name in people))
+        hosts.append(
+            HostPlan(
+                name=f"old-mail.{domain}", address=f"{network}27", roles=("submission",), unsafe_cleartext_auth=True
+            )
+        )
+    return Organisation(
+        domain=domain,
+        hosts=tuple(hosts),
+        people=tuple(Person(address=f"{name}@{domain}", password=f"secret-of-{name}") for name in people),
+    )
 
 
 def default_plan() -> Plan:
     """Return the plan of the first lesson: alice.example writes to bob.example."""
-    return Plan((organisation("alice.example", ["alice", "anna"], "192.0.2.", unsafe_msa=True),
-                 organisation("bob.example", ["bob", "berta"], "198.51.100.")),
-                notes=(UNSAFE_NOTE.format(name="old-mail.alice.example"),))
+    return Plan(
+        (
+            organisation("alice.example", ["alice", "anna"], "192.0.2.", unsafe_msa=True),
+            organisation("bob.example", ["bob", "berta"], "198.51.100."),
+        ),
+        notes=(UNSAFE_NOTE.format(name="old-mail.alice.example"),),
+    )
 
 
 def many_organisations(count: int) -> Plan:
@@ -176,6 +198,7 @@ def many_organisations(count: int) -> Plan:
 
 
 # --- plan files ------------------------------------------------------------------------------------------------------
+
 
 def load_plan(path: str | Path) -> Plan:
     """Read a plan from a TOML file. Raises PlanError with one sentence about what is wrong in it."""
@@ -200,7 +223,7 @@ def plan_from(data: Mapping[str, Any], where: str = "plan") -> Plan:
         _known(table, {"between", "latency_s"}, f"{where}: link")
         between, latency = table.get("between"), table.get("latency_s")
         if not (isinstance(between, list) and len(between) == 2 and isinstance(latency, (int, float))):
-            raise PlanError(f"{where}: a link needs between = [\"host\", \"host\"] and latency_s = seconds.")
+            raise PlanError(f'{where}: a link needs between = ["host", "host"] and latency_s = seconds.')
         links.append((str(between[0]), str(between[1]), float(latency)))
     unsafe = tuple(UNSAFE_NOTE.format(name=h.name) for o in organisations for h in o.hosts if h.unsafe_cleartext_auth)
     return Plan(organisations, tuple(links), unsafe)
@@ -209,16 +232,20 @@ def plan_from(data: Mapping[str, Any], where: str = "plan") -> Plan:
 def _organisation(table: Mapping[str, Any], where: str) -> Organisation:
     domain = table.get("domain")
     if not isinstance(domain, str):
-        raise PlanError(f"{where}: every organisation needs a domain, such as domain = \"carol.example\".")
+        raise PlanError(f'{where}: every organisation needs a domain, such as domain = "carol.example".')
     where = f"{where}: {domain}"
     _known(table, {"domain", "host", "person", "mx", "zone", "extra_records"}, where)
     mx = table.get("mx", [])
     if not (isinstance(mx, list) and all(isinstance(p, list) and len(p) == 2 and isinstance(p[0], int) for p in mx)):
-        raise PlanError(f"{where}: mx is a list of [preference, \"host name\"].")
+        raise PlanError(f'{where}: mx is a list of [preference, "host name"].')
     return Organisation(
-        domain=domain.lower(), hosts=tuple(_filled(HostPlan, h, f"{where}: host") for h in _tables(table, "host", where)),
+        domain=domain.lower(),
+        hosts=tuple(_filled(HostPlan, h, f"{where}: host") for h in _tables(table, "host", where)),
         people=tuple(_filled(Person, p, f"{where}: person") for p in _tables(table, "person", where)),
-        mx=tuple((int(p[0]), str(p[1])) for p in mx), zone=table.get("zone"), extra_records=table.get("extra_records", ""))
+        mx=tuple((int(p[0]), str(p[1])) for p in mx),
+        zone=table.get("zone"),
+        extra_records=table.get("extra_records", ""),
+    )
 
 
 def _tables(data: Mapping[str, Any], name: str, where: str) -> Iterator[Mapping[str, Any]]:
@@ -240,9 +267,12 @@ def _filled(kind: type[T], table: Mapping[str, Any], where: str) -> T:
     values: dict[str, Any] = {}
     for name, value in table.items():
         as_text = str(wanted[name].type)
-        right = {"str": isinstance(value, str), "bool": isinstance(value, bool),
-                 "int": isinstance(value, int) and not isinstance(value, bool),
-                 "tuple[str, ...]": isinstance(value, list) and all(isinstance(v, str) for v in value)}[as_text]
+        right = {
+            "str": isinstance(value, str),
+            "bool": isinstance(value, bool),
+            "int": isinstance(value, int) and not isinstance(value, bool),
+            "tuple[str, ...]": isinstance(value, list) and all(isinstance(v, str) for v in value),
+        }[as_text]
         if not right:
             raise PlanError(f"{where}: {name} must be of the kind {as_text}, not {value!r}.")
         values[name] = tuple(value) if isinstance(value, list) else value
@@ -288,11 +318,13 @@ def _check_host(host: HostPlan, addresses: dict[str, str]) -> None:
     except ValueError as error:
         raise PlanError(f"{host.name}: {host.address!r} is no IP address.") from error
     if not any(address in network for network in DOCUMENTATION):
-        raise PlanError(f"{host.name}: {host.address} is not a documentation address; use 192.0.2.0/24, "
-                        "198.51.100.0/24, 203.0.113.0/24 or 2001:db8::/32.")
+        raise PlanError(
+            f"{host.name}: {host.address} is not a documentation address; use 192.0.2.0/24, "
+            "198.51.100.0/24, 203.0.113.0/24 or 2001:db8::/32."
+        )
     if addresses.setdefault(str(address), host.name) != host.name:
         raise PlanError(f"{host.name} and {addresses[str(address)]} have the same address {address}.")
     if host.certificate not in CERTIFICATES:
         raise PlanError(f"{host.name}: certificate can be {', '.join(CERTIFICATES)}, not {host.certificate!r}.")
     if not set(host.tls_versions) <= {"1.2", "1.3"} or not host.tls_versions:
-        raise PlanError(f"{host.name}: tls_versions can be \"1.2\" and \"1.3\".")
+        raise PlanError(f'{host.name}: tls_versions can be "1.2" and "1.3".')

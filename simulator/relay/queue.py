@@ -54,7 +54,7 @@ class QueuedMessage:
     attempts: int = field(default=0)
 
     def due(self, now_s: float) -> dict[str, list[Recipient]]:
-        """Return the recipients to try now, by domain: one copy for all recipients of a domain (RFC 5321 section 4.5.4.1)."""
+        """Return the recipients to try now, by domain: each domain gets one copy (RFC 5321 section 4.5.4.1)."""
         groups: dict[str, list[Recipient]] = {}
         for recipient in self.recipients:
             if not recipient.done and (recipient.retry_at_s is None or recipient.retry_at_s <= now_s):

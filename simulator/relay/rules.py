@@ -37,8 +37,8 @@ def decisive(reasons: Sequence[Verdict]) -> Verdict:
 def judge(outcome: SessionOutcome, recipient: str, host: str, own_host: str) -> Verdict:
     """Return what a session means for one recipient.
 
-    A session that broke down, a 4yz reply or silence: another host, then later (RFC 5321 section 4.5.4.1). A 5yz reply is
-    final for the recipients it is about (section 4.2.1).
+    A session that broke down, a 4yz reply or silence: another host, then later (RFC 5321 section 4.5.4.1). A 5yz reply
+    is final for the recipients it is about (section 4.2.1).
     """
     result = outcome.recipient(recipient)
     reply = result.reply

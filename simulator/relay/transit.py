@@ -21,7 +21,9 @@ class InTransit:
         """Let a relay work on the message `label` until it is done."""
         self._untried[label] += 1
         task = self._loop.create_task(work)
-        self._tasks.add(task)  # asyncio keeps only weak references: a forgotten task would be lost, and the mail with it
+        self._tasks.add(
+            task
+        )  # asyncio keeps only weak references: a forgotten task would be lost, and the mail with it
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:

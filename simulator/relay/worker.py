@@ -26,9 +26,19 @@ CONNECT_TIMEOUT_S = 30.0
 class Relay:
     """The relay of one mail server. `policy` is "opportunistic" (RFC 7435) or "required"."""
 
-    def __init__(self, loop: NetworkLoop, host: str, address: str, resolver: Resolver, authority: Authority,
-                 in_transit: InTransit, rng: random.Random, *, policy: str = "opportunistic",
-                 schedule: Schedule | None = None) -> None:
+    def __init__(
+        self,
+        loop: NetworkLoop,
+        host: str,
+        address: str,
+        resolver: Resolver,
+        authority: Authority,
+        in_transit: InTransit,
+        rng: random.Random,
+        *,
+        policy: str = "opportunistic",
+        schedule: Schedule | None = None,
+    ) -> None:
         self.loop, self.host, self.address, self.resolver, self.authority = loop, host, address, resolver, authority
         self.in_transit, self.rng, self.policy = in_transit, rng, policy
         self.schedule = schedule or Schedule()
@@ -57,12 +67,20 @@ class Relay:
         """Try one domain once: every host, every address, until nobody waits for an answer any more."""
         for recipient in recipients:
             recipient.attempts += 1
-        found: Route = await self.resolver.run(route(domain, rng=self.rng, own_names={self.host}),
-                                               message=message.label, cause=message.cause)
+        found: Route = await self.resolver.run(
+            route(domain, rng=self.rng, own_names={self.host}), message=message.label, cause=message.cause
+        )
         cause = self.loop.recorder.record(
-            RouteChosen, host=self.host, seen_by="client", message=message.label, cause=self.resolver.last_event,
-            domain=domain, hosts=tuple((hop.preference, hop.host) for hop in found.hosts), implicit_mx=found.implicit_mx,
-            problem=found.problem.text if found.problem else "")
+            RouteChosen,
+            host=self.host,
+            seen_by="client",
+            message=message.label,
+            cause=self.resolver.last_event,
+            domain=domain,
+            hosts=tuple((hop.preference, hop.host) for hop in found.hosts),
+            implicit_mx=found.implicit_mx,
+            problem=found.problem.text if found.problem else "",
+        )
         if found.problem is not None:
             self._settle(message, recipients, verdict_of(found.problem, self.host), cause)
             return
@@ -84,14 +102,22 @@ class Relay:
             return hop.addresses
         found = await self.resolver.run(addresses_of(hop.host), message=message.label, cause=cause)
         if found.warning:
-            self.loop.recorder.record(Note, host=self.host, seen_by="client", message=message.label,
-                                      cause=self.resolver.last_event, text=found.warning)
+            self.loop.recorder.record(
+                Note,
+                host=self.host,
+                seen_by="client",
+                message=message.label,
+                cause=self.resolver.last_event,
+                text=found.warning,
+            )
         return found.problem or found.addresses
 
-    async def _converse(self, message: QueuedMessage, host: str, address: str, recipients: Iterable[Recipient],
-                        cause: int) -> SessionOutcome:
-        envelope = Envelope(reverse_path=message.reverse_path, recipients=tuple(r.address for r in recipients),
-                            content=message.content)
+    async def _converse(
+        self, message: QueuedMessage, host: str, address: str, recipients: Iterable[Recipient], cause: int
+    ) -> SessionOutcome:
+        envelope = Envelope(
+            reverse_path=message.reverse_path, recipients=tuple(r.address for r in recipients), content=message.content
+        )
         policy = TlsPolicy.REQUIRED if self.policy == "required" else TlsPolicy.IF_OFFERED
         outcome = await self._session(policy, envelope, message, host, address, cause)
         if outcome.tls_failed and self.policy == "opportunistic":
@@ -99,18 +125,36 @@ class Relay:
             outcome = await self._session(TlsPolicy.NONE, envelope, message, host, address, cause)
         return outcome
 
-    async def _session(self, tls: TlsPolicy, envelope: Envelope, message: QueuedMessage, host: str, address: str,
-                       cause: int) -> SessionOutcome:
+    async def _session(
+        self, tls: TlsPolicy, envelope: Envelope, message: QueuedMessage, host: str, address: str, cause: int
+    ) -> SessionOutcome:
         return await run_session(
-            self.loop, Attempt(ehlo_name=self.host, tls=tls, envelope=envelope), host_name=host, address=address, port=SMTP_PORT,
-            source_address=self.address, host=self.host, message=message.label, cause=cause, connect_timeout_s=CONNECT_TIMEOUT_S,
-            # Who the certificate should be for comes from insecure DNS, so checking it proves little (RFC 7672 section 1.3.2).
-            tls_context=client_context(self.authority, verify=self.policy == "required"), server_hostname=host)
+            self.loop,
+            Attempt(ehlo_name=self.host, tls=tls, envelope=envelope),
+            host_name=host,
+            address=address,
+            port=SMTP_PORT,
+            source_address=self.address,
+            host=self.host,
+            message=message.label,
+            cause=cause,
+            connect_timeout_s=CONNECT_TIMEOUT_S,
+            # Whose certificate it should be comes from insecure DNS: checking proves little (RFC 7672 section 1.3.2).
+            tls_context=client_context(self.authority, verify=self.policy == "required"),
+            server_hostname=host,
+        )
 
     # --- what became of it -------------------------------------------------------------------------------------------
 
-    def _note(self, message: QueuedMessage, waiting: list[Recipient], outcome: SessionOutcome, host: str,
-              reasons: list[Verdict], cause: int) -> list[Recipient]:
+    def _note(
+        self,
+        message: QueuedMessage,
+        waiting: list[Recipient],
+        outcome: SessionOutcome,
+        host: str,
+        reasons: list[Verdict],
+        cause: int,
+    ) -> list[Recipient]:
         """Settle the recipients whose fate this host decided; return those to try elsewhere, and add to the reasons."""
         still = []
         for recipient in waiting:
@@ -122,7 +166,9 @@ class Relay:
                 self._settle(message, [recipient], verdict, cause)
         return still
 
-    def _settle(self, message: QueuedMessage, recipients: Iterable[Recipient], verdict: Verdict, cause: int | None) -> None:
+    def _settle(
+        self, message: QueuedMessage, recipients: Iterable[Recipient], verdict: Verdict, cause: int | None
+    ) -> None:
         now_s = self.loop.time()
         for recipient in recipients:
             retry_at_s = None
@@ -135,6 +181,17 @@ class Relay:
                 recipient.state = State.FAILED
             recipient.retry_at_s = retry_at_s
             self.loop.recorder.record(
-                RecipientResult, host=self.host, seen_by="client", message=message.label, cause=cause,
-                recipient=recipient.address, result=recipient.state.value, code=verdict.code, enhanced=verdict.enhanced,
-                text=verdict.text, by=verdict.by, attempt=recipient.attempts, retry_at_s=retry_at_s)
+                RecipientResult,
+                host=self.host,
+                seen_by="client",
+                message=message.label,
+                cause=cause,
+                recipient=recipient.address,
+                result=recipient.state.value,
+                code=verdict.code,
+                enhanced=verdict.enhanced,
+                text=verdict.text,
+                by=verdict.by,
+                attempt=recipient.attempts,
+                retry_at_s=retry_at_s,
+            )

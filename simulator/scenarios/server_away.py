@@ -16,12 +16,18 @@ def _act(net: Any) -> Any:
 
 
 SCENARIO = Scenario(
-    name="server-away", title="Bob's server is switched off for three quarters of an hour",
-    look_for="Silence is no refusal: the message waits in Alice's outgoing server, which tries again after 30 minutes, and then "
-             "after another 30 (RFC 5321 section 4.5.4.1).",
+    name="server-away",
+    title="Bob's server is switched off for three quarters of an hour",
+    look_for="Silence is no refusal: the message waits in Alice's outgoing server, which tries again after 30 minutes, "
+    "and then after another 30 (RFC 5321 section 4.5.4.1).",
     act=_act,
     expect=(
-        Expectation("the first two tries failed, and the message was kept",
-                    lambda j: [e.result for e in j.trace.of(RecipientResult, seen_by="client")] == ["deferred", "deferred", "relayed"]),
+        Expectation(
+            "the first two tries failed, and the message was kept",
+            lambda j: (
+                [e.result for e in j.trace.of(RecipientResult, seen_by="client")] == ["deferred", "deferred", "relayed"]
+            ),
+        ),
         Expectation("Bob has the letter in the end", lambda j: j.outcomes["bob@bob.example"].result == "delivered"),
-    ))
+    ),
+)

@@ -44,8 +44,14 @@ _POLICIES = {Start.FIRST_OCTET: TlsPolicy.IMPLICIT, Start.NEVER: TlsPolicy.NONE}
 class MailProgram:
     """One person's mail program. It keeps the TLS sessions that it may resume."""
 
-    def __init__(self, loop: NetworkLoop, seat: Seat, servers: Sequence[OutgoingServer], authority: Authority,
-                 nonce: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        loop: NetworkLoop,
+        seat: Seat,
+        servers: Sequence[OutgoingServer],
+        authority: Authority,
+        nonce: Callable[[], str],
+    ) -> None:
         self.loop, self.seat, self.servers, self.authority = loop, seat, servers, authority
         self._nonce = nonce
         self._resuming: dict[tuple[str, str | None], ClientContext] = {}
@@ -59,13 +65,25 @@ class MailProgram:
         modes = policy(mode)
         servers = [self._server(each, options) for each in modes]
         cause = self.loop.recorder.record(
-            MessageComposed, host=self.seat.host, seen_by="client", message=label, reverse_path=letter.reverse_path,
-            recipients=letter.recipients, size_octets=len(letter.content), mode=mode or "implicit, then STARTTLS")
+            MessageComposed,
+            host=self.seat.host,
+            seen_by="client",
+            message=label,
+            reverse_path=letter.reverse_path,
+            recipients=letter.recipients,
+            size_octets=len(letter.content),
+            mode=mode or "implicit, then STARTTLS",
+        )
         outcome: SessionOutcome | None = None
         for each, server in zip(modes, servers, strict=True):
             if server.unsafe_cleartext_auth:
-                self.loop.recorder.record(Note, host=self.seat.host, seen_by="client", message=label,
-                                          text=f"{server.name} takes passwords in cleartext: for lessons only.")
+                self.loop.recorder.record(
+                    Note,
+                    host=self.seat.host,
+                    seen_by="client",
+                    message=label,
+                    text=f"{server.name} takes passwords in cleartext: for lessons only.",
+                )
             outcome = await self._attempt(letter, each, server, label, cause, options)
             if outcome.connected:
                 break  # somebody is there: trying another way now would be a downgrade that an attacker can force
@@ -77,9 +95,18 @@ class MailProgram:
                 accepted = True
                 continue
             self.loop.recorder.record(
-                RecipientResult, host=self.seat.host, seen_by="client", message=label, cause=cause, recipient=recipient,
-                result="failed", code=result.reply.code if result.reply else None,
-                enhanced=(result.reply.enhanced or "") if result.reply else "", text=result.text, by=server.name)
+                RecipientResult,
+                host=self.seat.host,
+                seen_by="client",
+                message=label,
+                cause=cause,
+                recipient=recipient,
+                result="failed",
+                code=result.reply.code if result.reply else None,
+                enhanced=(result.reply.enhanced or "") if result.reply else "",
+                text=result.text,
+                by=server.name,
+            )
         return accepted
 
     def _server(self, mode: SubmissionMode, options: SendOptions) -> OutgoingServer:
@@ -87,31 +114,56 @@ class MailProgram:
             for server in self.servers:
                 if server.name == options.server:
                     return server
-            raise UsageError(f"There is no submission server {options.server}; there is {', '.join(s.name for s in self.servers)}.")
-        # A mode that hands over the password in clear only works, and may only work, with a server made for such lessons.
+            raise UsageError(
+                f"There is no submission server {options.server}; there is {', '.join(s.name for s in self.servers)}."
+            )
+        # A mode that hands over the password in clear may only work with a server made for such lessons.
         unsafe = mode is SubmissionMode.CLEARTEXT and options.authenticate
         for server in self.servers:
             if server.unsafe_cleartext_auth == unsafe:
                 return server
-        raise UsageError("No submission server here takes passwords in cleartext; put a host with unsafe_cleartext_auth = true "
-                         "into the plan for this lesson." if unsafe else "There is no submission server here.")
+        raise UsageError(
+            "No submission server here takes passwords in cleartext; put a host with unsafe_cleartext_auth = true "
+            "into the plan for this lesson."
+            if unsafe
+            else "There is no submission server here."
+        )
 
-    async def _attempt(self, letter: Letter, mode: SubmissionMode, server: OutgoingServer, label: str, cause: int,
-                       options: SendOptions) -> SessionOutcome:
+    async def _attempt(
+        self, letter: Letter, mode: SubmissionMode, server: OutgoingServer, label: str, cause: int, options: SendOptions
+    ) -> SessionOutcome:
         tls = _POLICIES.get(mode.tls) or (TlsPolicy.REQUIRED if mode.tls_required else TlsPolicy.IF_OFFERED)
         credentials = None
         if options.authenticate:
             password = self.seat.password if options.password is None else options.password
-            credentials = (Credentials(self.seat.user, password) if options.mechanisms is None
-                           else Credentials(self.seat.user, password, options.mechanisms))
+            credentials = (
+                Credentials(self.seat.user, password)
+                if options.mechanisms is None
+                else Credentials(self.seat.user, password, options.mechanisms)
+            )
         attempt = Attempt(
-            ehlo_name=self.seat.host, tls=tls, credentials=credentials, allow_cleartext_auth=not mode.tls_required,
+            ehlo_name=self.seat.host,
+            tls=tls,
+            credentials=credentials,
+            allow_cleartext_auth=not mode.tls_required,
             envelope=Envelope(reverse_path=letter.reverse_path, recipients=letter.recipients, content=letter.content),
-            pipelining=options.pipelining, fold_auth=options.fold_auth)
+            pipelining=options.pipelining,
+            fold_auth=options.fold_auth,
+        )
         return await run_session(
-            self.loop, attempt, host_name=server.name, address=server.address, port=mode.port, source_address=self.seat.address,
-            tls_context=self._context(server, options), server_hostname=server.name, host=self.seat.host, message=label, cause=cause,
-            nonce=self._nonce)
+            self.loop,
+            attempt,
+            host_name=server.name,
+            address=server.address,
+            port=mode.port,
+            source_address=self.seat.address,
+            tls_context=self._context(server, options),
+            server_hostname=server.name,
+            host=self.seat.host,
+            message=label,
+            cause=cause,
+            nonce=self._nonce,
+        )
 
     def _context(self, server: OutgoingServer, options: SendOptions) -> ClientContext:
         versions = (options.tls_version,) if options.tls_version else ("1.2", "1.3")

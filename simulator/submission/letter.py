@@ -1,4 +1,4 @@
-"""From what a person wants to send to an envelope and the octets of a message. Pure (RFC 5322; RFC 5321 section 2.3.1)."""
+"""From what a person wants to send to envelope and message. Pure (RFC 5322; RFC 5321 section 2.3.1)."""
 
 from __future__ import annotations
 
@@ -48,8 +48,11 @@ class SendOptions:
         unknown = [name for name in options if name not in names]
         if unknown:
             raise UsageError(f"send() has no option {unknown[0]!r}; there are {', '.join(names)}.")
-        listed = {name: (value,) if isinstance(value, str) else tuple(value)
-                  for name, value in options.items() if name in ("cc", "bcc", "mechanisms") and value is not None}
+        listed = {
+            name: (value,) if isinstance(value, str) else tuple(value)
+            for name, value in options.items()
+            if name in ("cc", "bcc", "mechanisms") and value is not None
+        }
         return cls(**{**options, **listed})
 
 
@@ -62,8 +65,15 @@ class Letter:
     content: bytes
 
 
-def write_letter(letter: str | bytes | EmailMessage, sender: str | None, to: str | Sequence[str] | None,
-                 options: SendOptions, *, now: datetime, message_id: Any) -> Letter:
+def write_letter(
+    letter: str | bytes | EmailMessage,
+    sender: str | None,
+    to: str | Sequence[str] | None,
+    options: SendOptions,
+    *,
+    now: datetime,
+    message_id: Any,
+) -> Letter:
     """Make envelope and message.
 
     A plain text becomes a letter with From, To, Subject, Date and Message-ID; bytes and `EmailMessage` are sent as they
@@ -73,17 +83,23 @@ def write_letter(letter: str | bytes | EmailMessage, sender: str | None, to: str
     wanted = _listed(to)
     if isinstance(letter, str):
         if sender is None or not wanted:
-            raise UsageError("A letter needs a sender and at least one recipient, such as to=\"bob@bob.example\".")
+            raise UsageError('A letter needs a sender and at least one recipient, such as to="bob@bob.example".')
         author = parse_address(sender)
         header_to = [str(parse_address(address)) for address in wanted]
-        content = compose(letter, str(author), header_to, options.subject, now, message_id(author.domain), cc=options.cc)
+        content = compose(
+            letter, str(author), header_to, options.subject, now, message_id(author.domain), cc=options.cc
+        )
     else:
         content = letter if isinstance(letter, bytes) else letter.as_bytes(policy=email.policy.SMTP)
         content = normalise_line_endings(content)
         if not content.strip():
-            raise UsageError("The message is empty; a message needs a header with at least From and Date, then a blank line.")
+            raise UsageError(
+                "The message is empty; a message needs a header with at least From and Date, then a blank line."
+            )
         if not fields(content):
-            raise UsageError("This is not a message: it does not begin with header fields such as \"From: alice@alice.example\".")
+            raise UsageError(
+                'This is not a message: it does not begin with header fields such as "From: alice@alice.example".'
+            )
         author = parse_address(sender) if sender else _author(content)
         wanted = wanted or [str(address) for address in envelope_recipients(content)]
     everybody = tuple(dict.fromkeys(str(parse_address(a)) for a in (*wanted, *options.cc, *options.bcc)))
@@ -91,26 +107,35 @@ def write_letter(letter: str | bytes | EmailMessage, sender: str | None, to: str
         raise UsageError("The message has no recipient: give one, or put a To field into it.")
     for address in (str(author), *everybody):
         check_reserved(parse_address(address))
-    return Letter(str(author), everybody, remove_field(content, "Bcc"))  # RFC 5322 section 3.6.3: Bcc is not for the others
+    return Letter(
+        str(author), everybody, remove_field(content, "Bcc")
+    )  # RFC 5322 section 3.6.3: Bcc is not for the others
 
 
 def check_reserved(address: Address) -> None:
     """Raise UsageError for an address that may be a real one: this internet only has names made for examples."""
     top = address.domain_key.rpartition(".")[2]
     if not address.domain.startswith("[") and top not in RESERVED_TOPS:  # RFC 2606 section 2
-        raise UsageError(f"{address} could be a real address, and no mail leaves this machine; "
-                         "use one under .example or .test, such as bob@bob.example.")
+        raise UsageError(
+            f"{address} could be a real address, and no mail leaves this machine; "
+            "use one under .example or .test, such as bob@bob.example."
+        )
 
 
 def _listed(to: str | Sequence[str] | None) -> list[str]:
     if to is None:
         return []
-    return [part.strip() for part in to.split(",") if part.strip()] if isinstance(to, str) and to.count("@") > 1 else (
-        [to] if isinstance(to, str) else list(to))
+    return (
+        [part.strip() for part in to.split(",") if part.strip()]
+        if isinstance(to, str) and to.count("@") > 1
+        else ([to] if isinstance(to, str) else list(to))
+    )
 
 
 def _author(content: bytes) -> Address:
     values = [field.value for field in fields(content) if field.name.lower() == "from"]
     if len(values) != 1:
-        raise UsageError(f"The message has {len(values) or 'no'} From field{'s' if len(values) > 1 else ''}, so say who sends it.")
+        raise UsageError(
+            f"The message has {len(values) or 'no'} From field{'s' if len(values) > 1 else ''}, so say who sends it."
+        )
     return parse_address(email.utils.parseaddr(values[0])[1])

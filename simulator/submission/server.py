@@ -1,4 +1,4 @@
-"""The MSA: takes mail from its own users on 465 and 587, after they logged in, repairs it and passes it to the relay [IO]."""
+"""The MSA: takes mail from its own users on 465 and 587, once signed in, repairs it and passes it to the relay [IO]."""
 
 from __future__ import annotations
 
@@ -22,8 +22,18 @@ from simulator.trace.events import Authenticated
 class MsaHandler:
     """What one submission server does with mail (RFC 6409)."""
 
-    def __init__(self, loop: NetworkLoop, host: str, recipients: Recipients, relay: Relay, new_label: Callable[[], str],
-                 now: Callable[[], datetime], rng: random.Random, *, needs_login: bool = True) -> None:
+    def __init__(
+        self,
+        loop: NetworkLoop,
+        host: str,
+        recipients: Recipients,
+        relay: Relay,
+        new_label: Callable[[], str],
+        now: Callable[[], datetime],
+        rng: random.Random,
+        *,
+        needs_login: bool = True,
+    ) -> None:
         self.loop, self.host, self.recipients, self.relay = loop, host, recipients, relay
         self.new_label, self.now, self.rng, self.needs_login = new_label, now, rng, needs_login
 
@@ -31,8 +41,15 @@ class MsaHandler:
         """Somebody has signed in."""
         wire = session.wire
         if wire is not None:
-            self.loop.recorder.record(Authenticated, host=self.host, seen_by="server", connection=wire.number,
-                                      cause=wire.tap("server").last, mechanism=session.mechanism, user=user)
+            self.loop.recorder.record(
+                Authenticated,
+                host=self.host,
+                seen_by="server",
+                connection=wire.number,
+                cause=wire.tap("server").last,
+                mechanism=session.mechanism,
+                user=user,
+            )
 
     async def mail(self, session: Session, reverse_path: Address | None, params: Params) -> Response | None:
         """Refuse senders that are not the user's own (RFC 6409 section 6.1)."""
@@ -58,9 +75,19 @@ class MsaHandler:
         now = self.now()
         repaired = repair(envelope.content, now=now, message_id=f"<{queue_id}.{now:%Y%m%d%H%M%S}@{self.host}>")
         content = prepend(repaired.content, "Received", received(session, envelope, self.host, queue_id, now))
-        accepted = accept(self.loop.recorder, session, envelope, self.host, queue_id, ("Received", *reversed(repaired.added)))
+        accepted = accept(
+            self.loop.recorder, session, envelope, self.host, queue_id, ("Received", *reversed(repaired.added))
+        )
         label = session.wire.message if session.wire else None
-        self.relay.accept(QueuedMessage(
-            queue_id=queue_id, label=label or self.new_label(), reverse_path=str(envelope.reverse_path or ""), content=content,
-            queued_s=self.loop.time(), recipients=[Recipient(str(r.address)) for r in envelope.recipients], cause=accepted))
+        self.relay.accept(
+            QueuedMessage(
+                queue_id=queue_id,
+                label=label or self.new_label(),
+                reverse_path=str(envelope.reverse_path or ""),
+                content=content,
+                queued_s=self.loop.time(),
+                recipients=[Recipient(str(r.address)) for r in envelope.recipients],
+                cause=accepted,
+            )
+        )
         return Response(250, "2.0.0", f"Queued as {queue_id}")

@@ -88,6 +88,7 @@ class Recorder:
         """Say that a connection has ended, so that a limited trace may drop it some day."""
         if self.limit_octets is not None and log.number in self.connections:
             self._over.setdefault(log.number, self._next)
+            self._shrink_at = self.limit_octets  # now there is something to drop
             self._weigh(None, 0)
 
     def label(self, log: ConnectionLog, message: str) -> None:
@@ -129,7 +130,7 @@ class Recorder:
             self._shrink()
 
     def _shrink(self) -> None:
-        """Drop the oldest things that are over, down to three quarters of the limit, so that it is not soon due again."""
+        """Drop the oldest things that are over, down to three quarters of the limit, so that it is seldom due."""
         assert self.limit_octets is not None
         old = [(ended, self._weights[number], number) for number, ended in self._over.items()]
         old += [(event.number, EVENT_OCTETS, 0) for event in self._events if event.connection is None]

@@ -1,7 +1,7 @@
 """A trace as a file: JSON lines, versioned, readable by any program, and read again without losing anything.
 
-First a header, then one line for each connection with its octets (base64), then one line for each event, then an end line
-with the number of lines. Spoken events may stand there for other programs; they are read out of the octets again.
+First a header, then one line for each connection with its octets (base64), then one line for each event, then an end
+line with the number of lines. Spoken events may stand there for other programs; they are read out of the octets again.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def save(trace: Trace, path_or_file: str | os.PathLike[str] | IO[Any], extra_eve
          masks: Iterable[Span] = (), *, share: bool = False) -> None:
     """Write a trace. `extra_events` are spoken events, for other programs.
 
-    The octets of `masks` become "*" (line ends stay) wherever they are kept. With `share`, or masks, TLS keys are left out.
-    A path is written whole or not at all. Raises UsageError when it cannot be written.
+    The octets of `masks` become "*" (line ends stay) wherever they are kept. With `share`, or masks, TLS keys are left
+    out. A path is written whole or not at all. Raises UsageError when it cannot be written.
     """
     hidden = Masks(trace, masks)
     lines = _lines(trace, sorted([*trace.events, *extra_events], key=lambda event: event.number), hidden,
@@ -178,14 +178,14 @@ class _Reader:
         if type(version) is not int or version < 1:
             raise NotThis("its version is no number")
         if version > VERSION:
-            raise NotThis(f"its version {version} is newer than this simulator, which knows {VERSION}; update the simulator")
+            raise NotThis(f"its version {version} is newer than the {VERSION} that is known here; update the simulator")
         self._header = {key: fact for key, fact in value.items() if key not in ("format", "version")}
 
 
 def _value(line: str | bytes) -> dict[str, Any]:
     """Return what a line says."""
     try:
-        value = json.loads(line, parse_constant=_no_constant)
+        value = json.loads(line, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         raise NotThis("this is not JSON; the file is damaged or of another kind") from None
     if not isinstance(value, dict):
@@ -195,6 +195,12 @@ def _value(line: str | bytes) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    if math.isinf(value := float(digits)):
+        raise ValueError(digits)
+    return value
 
 
 def _read_connection(value: dict[str, Any]) -> ConnectionLog:

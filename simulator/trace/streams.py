@@ -93,7 +93,7 @@ class Stream:
         return head + bytes(self._own[:end - shared]) if end > shared else head
 
     def owner(self, offset: int) -> tuple[Stream, int, int]:
-        """Return the stream that keeps the octet at `offset`, its offset there, and the end of the run that it keeps."""
+        """Return the stream that keeps the octet at `offset`, and from where to where it keeps what follows."""
         if offset >= self.shared:
             return self, offset, len(self)
         assert self.base is not None

@@ -1,4 +1,4 @@
-"""Bad certificates of every kind: a mail program must refuse them, an opportunistic relay takes them (T10, T11, R21)."""
+"""Bad certificates of every kind: a mail program refuses them, an opportunistic relay takes them (T10, T11, R21)."""
 
 import dataclasses
 
@@ -8,14 +8,25 @@ from simulator import Internet
 from simulator.internet.plan import default_plan
 from simulator.trace.events import TlsEstablished, TlsFailed
 
-FLAWS = {"self-signed": "self-signed", "unknown CA": "does not trust", "expired": "expired", "wrong name": "another host name"}
+FLAWS = {
+    "self-signed": "self-signed",
+    "unknown CA": "does not trust",
+    "expired": "expired",
+    "wrong name": "another host name",
+}
 
 
 def plan(role, **changes):
     plan = default_plan()
-    return dataclasses.replace(plan, organisations=tuple(
-        dataclasses.replace(o, hosts=tuple(dataclasses.replace(h, **changes) if role in h.roles else h for h in o.hosts))
-        for o in plan.organisations))
+    return dataclasses.replace(
+        plan,
+        organisations=tuple(
+            dataclasses.replace(
+                o, hosts=tuple(dataclasses.replace(h, **changes) if role in h.roles else h for h in o.hosts)
+            )
+            for o in plan.organisations
+        ),
+    )
 
 
 def send(plan, **options):
@@ -49,13 +60,21 @@ def test_R21_the_relay_takes_any_certificate_and_the_trace_says_what_is_wrong(fl
     journey = send(plan("mx", certificate=flaw))
     assert journey.delivered
     assert journey.hops[1].protection == "STARTTLS"
-    seen, = journey.trace.of(TlsEstablished, connection=journey.hops[1].log.number, seen_by="client")
+    (seen,) = journey.trace.of(TlsEstablished, connection=journey.hops[1].log.number, seen_by="client")
     assert seen.verified is False
     assert flaw in seen.why_unverified
 
 
-@pytest.mark.parametrize(("names", "good"), [
-    (("*.alice.example",), True), (("mail.alice.example",), True), (("ma*l.alice.example",), False), (("*.example",), False),
-    (("alice.example",), False), (("*",), False)])
+@pytest.mark.parametrize(
+    ("names", "good"),
+    [
+        (("*.alice.example",), True),
+        (("mail.alice.example",), True),
+        (("ma*l.alice.example",), False),
+        (("*.example",), False),
+        (("alice.example",), False),
+        (("*",), False),
+    ],
+)
 def test_T10_wildcards_count_only_as_the_whole_left_most_label(names, good):
     assert send(plan("submission", certificate_names=names)).delivered is good

@@ -9,14 +9,25 @@ from simulator import Internet
 MARKER = "tulips-at-noon"
 PASSWORD = b"secret-of-alice"
 PLAIN = base64.b64encode(b"\0alice@alice.example\0" + PASSWORD)
-SECRETS = {"password": PLAIN, "recipient": b"bob@bob.example", "sender": b"alice@alice.example", "body": MARKER.encode(),
-           "subject": b"A quiet subject"}
+SECRETS = {
+    "password": PLAIN,
+    "recipient": b"bob@bob.example",
+    "sender": b"alice@alice.example",
+    "body": MARKER.encode(),
+    "subject": b"A quiet subject",
+}
 
 
 def send(medium, mode, **options):
     with Internet(medium=medium) as net:
-        return net.send(f"Dear Bob, {MARKER}.", sender="alice@alice.example", to="bob@bob.example", mode=mode,
-                        subject="A quiet subject", **options)
+        return net.send(
+            f"Dear Bob, {MARKER}.",
+            sender="alice@alice.example",
+            to="bob@bob.example",
+            mode=mode,
+            subject="A quiet subject",
+            **options,
+        )
 
 
 def wire(journey, hop):
@@ -58,5 +69,9 @@ def test_in_cleartext_everything_is_readable(medium):
 def test_octets_are_stored_once():
     journey = send("memory", "cleartext")
     log = journey.hops[0].log
-    assert all(not stream.own_octets for name, stream in log.streams.items() if not name.endswith(".sent") or name.startswith("client"))
+    assert all(
+        not stream.own_octets
+        for name, stream in log.streams.items()
+        if not name.endswith(".sent") or name.startswith("client")
+    )
     assert log.stream("server.received").octets == log.stream("wire.c2s.sent").octets

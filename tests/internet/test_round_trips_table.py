@@ -43,21 +43,37 @@ def net(request):
 @pytest.mark.parametrize(("mode", "version", "resumed"), TABLE, ids=lambda value: str(value))
 def test_every_row_is_exact(net, mode, version, resumed):
     def send(**options):
-        journey = net.send("x", sender="alice@alice.example", to="bob@bob.example", mode=mode, tls_version=version,
-                           resume=resumed, **options)
+        journey = net.send(
+            "x",
+            sender="alice@alice.example",
+            to="bob@bob.example",
+            mode=mode,
+            tls_version=version,
+            resume=resumed,
+            **options,
+        )
         assert journey.delivered, journey.outcomes
         return journey
 
     if resumed:  # one session each to remember
         send()
         send(**NOBODY_LOGS_IN)
-    runs = [send(pipelining=False, **NOBODY_LOGS_IN), send(pipelining=False), send(**NOBODY_LOGS_IN), send(), send(fold_auth=True)]
+    runs = [
+        send(pipelining=False, **NOBODY_LOGS_IN),
+        send(pipelining=False),
+        send(**NOBODY_LOGS_IN),
+        send(),
+        send(fold_auth=True),
+    ]
     for journey in runs:
         if mode != "cleartext":
             assert journey.hops[0].tls.version == f"TLSv{version}"
             assert journey.hops[0].tls.resumed == resumed
-    counted = (runs[0].round_trips(hop=1, until="MAIL"), runs[1].round_trips(hop=1, until="MAIL"),
-               *(journey.round_trips(hop=1, until="250") for journey in runs))
+    counted = (
+        runs[0].round_trips(hop=1, until="MAIL"),
+        runs[1].round_trips(hop=1, until="MAIL"),
+        *(journey.round_trips(hop=1, until="250") for journey in runs),
+    )
     assert counted == TABLE[mode, version, resumed]
     assert all(isinstance(number, int) for number in counted)
 

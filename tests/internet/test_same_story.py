@@ -7,7 +7,13 @@ from simulator import Internet
 
 def tell(medium, seed=1, **options):
     with Internet(medium=medium, seed=seed) as net:
-        net.send("first letter", sender="alice@alice.example", to=["bob@bob.example", "berta@bob.example"], mode="starttls", **options)
+        net.send(
+            "first letter",
+            sender="alice@alice.example",
+            to=["bob@bob.example", "berta@bob.example"],
+            mode="starttls",
+            **options,
+        )
         net.send("second letter", sender="bob@bob.example", to="anna@alice.example")
         net.send("to nobody", sender="alice@alice.example", to="nobody@bob.example")
         return net.trace()

@@ -62,6 +62,6 @@ def test_a_foreign_client_submits_and_its_message_is_delivered():
             client.login("alice@alice.example", "secret-of-alice")
             client.sendmail("alice@alice.example", ["bob@bob.example"], b"Subject: from outside\r\n\r\n.dot\r\n")
         net.run_until_settled()
-        letter, = net.inbox("bob@bob.example")
+        (letter,) = net.inbox("bob@bob.example")
         assert letter.octets.endswith(b"\r\n\r\n.dot\r\n")
         assert net.journey("m1").delivered

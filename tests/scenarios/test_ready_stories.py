@@ -21,8 +21,12 @@ def test_story_is_as_expected(story, medium):
 def test_expectations_can_fail(story):
     with Internet(medium="memory") as net:  # nobody answers on port 25, so nothing can be delivered
         net.switch_off("mx.bob.example")
-        journey = net.send("x", sender="alice@alice.example", to=["bob@bob.example", "bobb@bob.example", "berta@bob.example"],
-                           mode="starttls")
+        journey = net.send(
+            "x",
+            sender="alice@alice.example",
+            to=["bob@bob.example", "bobb@bob.example", "berta@bob.example"],
+            mode="starttls",
+        )
     failed = []
     for expectation in story.expect:
         try:
