@@ -46,6 +46,11 @@ class LoopThread:
             self.loop.finish()
             asyncio.set_event_loop(None)
 
+    @property
+    def is_current(self) -> bool:
+        """True inside the loop's own thread."""
+        return threading.current_thread() is self._thread
+
     def submit(self, work: Coroutine[Any, Any, T]) -> Any:
         """Start `work` as a call (simulated time may pass); return a concurrent future."""
         return asyncio.run_coroutine_threadsafe(self._in_call(work), self.loop)
@@ -59,7 +64,7 @@ class LoopThread:
         if not self._thread.is_alive():
             work.close()
             raise UsageError("This internet is closed; make a new one.")
-        if threading.current_thread() is self._thread:
+        if self.is_current:
             work.close()
             raise UsageError("Inside the simulator's own loop use simulator.aio instead.")
         future = self.submit(work)
@@ -77,6 +82,9 @@ class LoopThread:
 
 
 def _end(host: LoopThread, core: RunningInternet) -> None:
+    if host.is_current:  # an internet that nobody closed was collected in the middle of its own loop's work
+        threading.Thread(target=_end, args=(host, core), name="simulator end").start()
+        return
     try:
         host.call(core.stop())
     finally:

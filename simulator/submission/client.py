@@ -105,7 +105,7 @@ class MailProgram:
                 code=result.reply.code if result.reply else None,
                 enhanced=(result.reply.enhanced or "") if result.reply else "",
                 text=result.text,
-                by=server.name,
+                by=server.name if result.reply else self.seat.host,
             )
         return accepted
 
