@@ -1,7 +1,8 @@
-"""Simulated time: it jumps to the next timer when nothing is left to do, stands still between calls, and is real for strangers."""
+"""Simulated time: it jumps to the next timer when nothing is left to do, stands still between calls, is real for strangers."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -91,8 +92,12 @@ class ClockSelector:
         if pace == "still" or timeout is None:
             return self.inner.select(None)
         ready = self.inner.select(0)
-        if not ready:
-            self.clock.jump_to(self.next_timer())
+        if ready:
+            return ready
+        when_s = self.next_timer()
+        if math.isinf(when_s):  # a timer for never
+            return self.inner.select(None)
+        self.clock.jump_to(when_s)
         return ready
 
     def __getattr__(self, name: str) -> Any:
@@ -106,11 +111,11 @@ class Wakeup:
         self._called = threading.Event()
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        """Wait until `wake` was called, at most `timeout` seconds of real time."""
-        if timeout is None or timeout > 0:
-            self._called.wait(timeout)
-        self._called.clear()
-        return []
+        """Wait until `wake` was called, at most `timeout` seconds of real time; return something if it was."""
+        called = self._called.is_set() if timeout is not None and timeout <= 0 else self._called.wait(timeout)
+        if called:
+            self._called.clear()
+        return [self] if called else []
 
     def wake(self) -> None:
         """End the wait; may be called from any thread."""

@@ -1,14 +1,17 @@
 """The box on the path: a seam where something between two hosts sees, changes, holds or cuts their octets.
 
 By default nobody is there. A box is asked once per connection and then for every piece of octets, before it travels on.
+Everything that it does but pass is recorded as an `OnPathAction`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from simulator.errors import UsageError
 
 if TYPE_CHECKING:
     from simulator.trace.events import Direction
@@ -50,7 +53,9 @@ class Inject:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """End the connection at once: both ends get a reset."""
+    """End the connection at once: both ends get a reset, and what is on its way is lost."""
+
+    why: str = ""
 
 
 Action = Forward | Inject | Cut
@@ -67,17 +72,82 @@ class Box:
         """Decide about octets that one end has sent."""
         return (Forward(octets),)
 
+    def on_end(self, connection: ConnectionLog, direction: Direction) -> Iterable[Action]:
+        """One end will send no more: the last chance to let go what was held."""
+        return ()
+
+    def forget(self, connection: ConnectionLog) -> None:
+        """The connection is over: nothing about it needs to be remembered."""
+
 
 class CutWhenSeen(Box):
     """Cuts the connection as soon as `marker` passes in cleartext, however the octets are cut into pieces."""
 
     def __init__(self, marker: bytes) -> None:
+        if not marker:
+            raise UsageError("A box that cuts needs something to look for, such as b\"DATA\".")
         self.marker = marker
-        self._tails: dict[tuple[int, str], bytes] = {}
+        self._tails: dict[tuple[int, Direction], bytes] = {}
 
     def on_octets(self, connection: ConnectionLog, direction: Direction, octets: bytes) -> Iterable[Action]:
         """Forward until the marker is complete; then cut."""
         key = connection.number, direction
         seen = self._tails.get(key, b"") + octets
-        self._tails[key] = seen[-len(self.marker):]
-        return (Cut(),) if self.marker in seen else (Forward(octets),)
+        if self.marker in seen:
+            return (Cut(f"saw {self.marker.decode('ascii', 'backslashreplace')}"),)
+        self._tails[key] = seen[max(0, len(seen) - len(self.marker) + 1):]
+        return (Forward(octets),)
+
+    def forget(self, connection: ConnectionLog) -> None:
+        """The connection is over."""
+        for direction in ("c2s", "s2c"):
+            self._tails.pop((connection.number, direction), None)  # type: ignore[arg-type]
+
+
+class LineBox(Box):
+    """A box that sees whole lines, however the octets are cut; subclasses override `on_line`.
+
+    Where TLS records begin it sees no lines any more and passes everything.
+    """
+
+    LONGEST_LINE_OCTETS = 65536
+    """A longer run without a line end is passed unseen."""
+    _TLS = frozenset(range(0x14, 0x18))  # RFC 8446 section 5.1: content types, none of which begins a line of text
+
+    def __init__(self) -> None:
+        self._rest: dict[tuple[int, Direction], bytes] = {}
+        self._blind: set[tuple[int, Direction]] = set()
+
+    def on_line(self, connection: ConnectionLog, direction: Direction, line: bytes) -> Iterable[Action]:
+        """Decide about one line, with its line end."""
+        return (Forward(line),)
+
+    def on_octets(self, connection: ConnectionLog, direction: Direction, octets: bytes) -> Iterator[Action]:
+        """Cut what was sent into lines; hold an unfinished one."""
+        key = connection.number, direction
+        rest = self._rest.pop(key, b"") + octets
+        while rest and key not in self._blind:
+            if rest[0] in self._TLS:
+                self._blind.add(key)
+                break
+            line, end, after = rest.partition(b"\n")
+            if not end:
+                if len(rest) > self.LONGEST_LINE_OCTETS:
+                    break
+                self._rest[key] = rest
+                return
+            rest = after
+            yield from self.on_line(connection, direction, line + end)
+        if rest:
+            yield Forward(rest)
+
+    def on_end(self, connection: ConnectionLog, direction: Direction) -> Iterable[Action]:
+        """Let an unfinished line go."""
+        rest = self._rest.pop((connection.number, direction), b"")
+        return (Forward(rest),) if rest else ()
+
+    def forget(self, connection: ConnectionLog) -> None:
+        """The connection is over."""
+        for direction in ("c2s", "s2c"):
+            self._rest.pop((connection.number, direction), None)  # type: ignore[arg-type]
+            self._blind.discard((connection.number, direction))  # type: ignore[arg-type]
