@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 OLDEST = (3, 11)
 ROOT = Path(__file__).resolve().parent
@@ -35,8 +36,7 @@ class CannotStart(Exception):
 def main(arguments: "list[str]") -> int:
     """Prepare what is missing, then run what was asked for; return its exit code."""
     if sys.version_info < OLDEST:
-        raise CannotStart("This is Python {}.{}, but {}.{} or newer is needed: get it from python.org/downloads "
-                          "and run start.py with it.".format(*sys.version_info[:2], *OLDEST))
+        raise CannotStart("This is Python {}.{}: get 3.11 or newer from python.org.".format(*sys.version_info[:2]))
     testing = arguments[:1] == ["test"]
     if not environment_works():
         make_environment()
@@ -59,14 +59,16 @@ def environment_works() -> bool:
 def make_environment() -> None:
     """Make `.venv` anew."""
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
-        raise CannotStart("Python's venv module is missing: on Debian and Ubuntu, run "
-                          "\"sudo apt install python{}.{}-venv\", then start.py again.".format(*sys.version_info[:2]))
+        raise CannotStart(
+            "Python's venv module is missing: on Debian and Ubuntu, run "
+            '"sudo apt install python{}.{}-venv", then start.py again.'.format(*sys.version_info[:2])
+        )
     try:
         with tempfile.TemporaryFile(dir=ROOT):
             pass
     except OSError as error:
-        raise CannotStart(f"The folder {ROOT} cannot be written ({error.strerror}): copy it to a place of your own, "
-                          "such as your home folder, and start there.") from error
+        why = f"The folder {ROOT} cannot be written ({error.strerror}): copy it to your home folder and start there."
+        raise CannotStart(why) from error
     print("Making a private Python environment in .venv (some seconds) ...", flush=True)
     made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True)
     if made.returncode != 0:
@@ -89,24 +91,22 @@ def install(names: "list[str]") -> None:
 
 def pip(arguments: "list[str]") -> None:
     """Run `pip install`, showing in one line what it is busy with."""
-    settings = dict(os.environ, PIP_USER="0", PIP_NO_INPUT="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUTF8="1")
-    process = subprocess.Popen([str(PYTHON), "-m", "pip", "install", *arguments], env=settings, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
+    env = dict(os.environ, PIP_USER="0", PIP_NO_INPUT="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUTF8="1")
+    command = [str(PYTHON), "-m", "pip", "install", *arguments]
     said = []
-    for line in process.stdout or ():
-        said.append(line.strip())
-        if sys.stdout.isatty() and line.startswith(("Collecting", "Installing", "WARNING: Retrying")):
-            print(f"  {line.split(' (')[0].strip():74.74}", end="\r", flush=True)
+    with subprocess.Popen(command, env=env, stdout=PIPE, stderr=STDOUT, errors="replace") as process:
+        for line in process.stdout or ():
+            said.append(line.strip())
+            if sys.stdout.isatty() and line.startswith(("Collecting", "Installing", "WARNING: Retrying")):
+                print(f"  {line.split(' (')[0].strip():74.74}", end="\r", flush=True)
     if sys.stdout.isatty():
         print(" " * 76, end="\r", flush=True)
-    if process.wait() == 0:
+    if process.returncode == 0:
         return
     if any(word in line for line in said for word in OFFLINE):
-        raise CannotStart("The packages could not be fetched: connect this computer to the network "
-                          "(behind a proxy, set HTTPS_PROXY), then run start.py again.")
+        raise CannotStart("No way to the packages: connect to the network (or set HTTPS_PROXY) and run start.py again.")
     reason = ([line for line in said if line.startswith("ERROR: ")] or said or ["no reason given"])[-1]
-    raise CannotStart(f"pip could not install the packages (it says: {reason}): run start.py again, "
-                      "and if that does not help, delete the folder .venv first.")
+    raise CannotStart(f"pip failed ({reason}): run start.py again; if that does not help, delete .venv first.")
 
 
 def run(arguments: "list[str]") -> int:

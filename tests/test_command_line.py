@@ -129,8 +129,8 @@ def test_wrong_message_is_one_sentence(message, options, words):
         ("[[organisation]]\ndomain = 'carol.example'\ncolour = 1", "colour"),
         ("[[organisation]]\ndomain = 'example.com'", "reserved"),
         (
-            CAROL + "address = '8.8.8.8'\nroles = ['mx']",
-            "8.8.8.8",
+            CAROL + "address = '10.0.0.1'\nroles = ['mx']",
+            "10.0.0.1",
         ),
         (
             CAROL + "roles = ['mx']",

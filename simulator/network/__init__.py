@@ -1,1 +1,1 @@
-"""TIME AND CABLE: an event loop that is a small internet. Logical addresses, latency, taps, TCP manners, two carriers."""
+"""TIME AND CABLE: an event loop that is a small internet: addresses, latency, taps, TCP manners, two carriers."""

@@ -1,4 +1,7 @@
-"""Simulated time: it jumps to the next timer when nothing is left to do, stands still between calls, is real for strangers."""
+"""Simulated time.
+
+It jumps to the next timer when nothing is left to do, stands still between calls, and is real for strangers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection: two ends, a wire between them with latency and taps, and the manners of TCP (RFC 9293).
+"""One connection: two ends, a wire between them with latency and taps, and perhaps a box on the path.
 
 The carrier moves the octets (through the kernel or not); the link decides *when* they arrive. Both ends are ordinary
 asyncio transports, so that aiosmtpd, ssl and any asyncio client run on them unchanged.
@@ -6,12 +6,12 @@ asyncio transports, so that aiosmtpd, ssl and any asyncio client run on them unc
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from collections.abc import Callable, Iterable
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from simulator.network.onpath import Box, Cut, Forward, Inject
+from simulator.network.end import WINDOW_OCTETS, End, Side
+from simulator.network.onpath import Action, Box, Cut, Inject
 from simulator.trace.events import ConnectionClosed, Direction, OnPathAction
 from simulator.trace.recorder import Recorder
 from simulator.trace.trace import ConnectionLog
@@ -19,11 +19,12 @@ from simulator.trace.trace import ConnectionLog
 if TYPE_CHECKING:
     from simulator.network.loop import NetworkLoop
 
-WINDOW_OCTETS = 256 * 1024
-"""How much may be on its way or unread before a sender is told to wait (a receive window with scaling, RFC 7323)."""
+__all__ = ["WINDOW_OCTETS", "Carrier", "End", "EndpointTap", "Side", "Wire"]
 
-Side = Literal["client", "server"]
-Ending = Literal["fin", "reset"]
+ON_THE_PATH = "on the path"
+"""Where a box is, in the trace."""
+LONGEST_DETAIL = 500
+"""The octets themselves are in the streams; the event shows no more than this many characters of them."""
 
 
 class Carrier(Protocol):
@@ -35,6 +36,9 @@ class Carrier(Protocol):
     def finish(self, from_client: bool) -> None:
         """One end will send no more."""
 
+    def left(self, side: Side) -> None:
+        """One end is gone, the other one is still there."""
+
     def close(self, reset: bool = False) -> None:
         """The connection is over."""
 
@@ -42,7 +46,7 @@ class Carrier(Protocol):
 class EndpointTap:
     """Records what the program at one end sends and receives, above TLS."""
 
-    __slots__ = ("_log", "_recorder", "_sent", "_received", "last")
+    __slots__ = ("_log", "_received", "_recorder", "_sent", "last")
 
     def __init__(self, recorder: Recorder, log: ConnectionLog, side: Side) -> None:
         self._recorder, self._log = recorder, log
@@ -62,17 +66,23 @@ class EndpointTap:
 
 
 class Wire:
-    """What two ends share: the log, the taps, the box on the path, and when it is all over."""
+    """What two ends share: the log, the taps, the box on the path, and when it is all over.
+
+    `when_over` is called with the wire once both ends are gone.
+    """
 
     def __init__(self, loop: NetworkLoop, recorder: Recorder, log: ConnectionLog, carrier: Carrier,
-                 box: Box | None = None) -> None:
+                 box: Box | None = None, when_over: Callable[[Wire], None] = lambda wire: None) -> None:
         self.loop, self.recorder, self.log, self.carrier, self.box = loop, recorder, log, carrier, box
         self.latency_s = log.latency_s
-        self.client = End(self, "client")
-        self.server = End(self, "server")
+        # Neither program may inherit what the other one was about.
+        self.client = End(self, "client", copy_context())
+        self.server = End(self, "server", Context())
         self.client.peer, self.server.peer = self.server, self.client
-        self.ended = False
+        self.ended = self.was_cut = False
+        self._when_over = when_over
         self._taps: dict[Side, EndpointTap] = {}
+        self._held: dict[Direction, bytes] = {"c2s": b"", "s2c": b""}
 
     @property
     def number(self) -> int:
@@ -94,6 +104,66 @@ class Wire:
             self._taps[side] = EndpointTap(self.recorder, self.log, side)
         return self._taps[side]
 
+    # --- the box on the path -----------------------------------------------------------------------------------------
+
+    def ask_box(self, sender: End, octets: bytes) -> None:
+        """Let the box decide about octets that one end has sent."""
+        box = self.box
+        assert box is not None
+        self._carry_out(lambda: box.on_octets(self.log, sender.direction, octets), sender, octets)
+
+    def ask_box_at_end(self, sender: End) -> None:
+        """One end is about to send FIN: let the box release what it holds."""
+        box = self.box
+        if box is not None:
+            self._carry_out(lambda: box.on_end(self.log, sender.direction), sender, b"")
+
+    def _carry_out(self, decide: Callable[[], Iterable[Action]], sender: End, octets: bytes) -> None:
+        try:
+            actions = list(decide())
+        except Exception as error:  # a broken box is seen as such, not as a failure of whoever was writing
+            self.loop.call_exception_handler({"message": "a box on the path failed", "exception": error})
+            actions = [Cut(f"the box on the path failed: {error}")]
+        due, passed = self._held[sender.direction] + octets, b""
+        for action in actions:
+            if isinstance(action, Cut):
+                self.cut(action.why, sender.direction)
+                return
+            if isinstance(action, Inject):
+                self._note("inject back" if action.back else "inject", sender.direction, action.octets)
+                (sender.peer if action.back else sender).travel(action.octets)
+            else:
+                passed += action.octets
+                sender.travel(action.octets)
+        if due.startswith(passed):
+            self._held[sender.direction] = due[len(passed):]
+            if octets and not passed:
+                self._note("hold", sender.direction, b"")
+        else:
+            self._held[sender.direction] = b""
+            self._note("change", sender.direction, passed)
+
+    def _note(self, action: str, direction: Direction, octets: bytes) -> None:
+        # TLS records differ from run to run, and a story must not.
+        tls = octets[:1] in (b"\x14", b"\x15", b"\x16", b"\x17") and octets[1:2] == b"\x03"
+        detail = "TLS records" if tls else octets[:LONGEST_DETAIL].decode("ascii", "backslashreplace")
+        self.note(action, direction, detail)
+
+    def note(self, action: str, direction: Direction, detail: str) -> None:
+        """Record what the box does."""
+        self.recorder.record(OnPathAction, host=ON_THE_PATH, seen_by="wire", connection=self.number, action=action,
+                             direction=direction, detail=detail)
+
+    def cut(self, why: str, direction: Direction) -> None:
+        """A box on the path ends the connection: both ends get a reset."""
+        self.note("cut", direction, why)
+        self.record_end("path", "cut")
+        self.was_cut = True
+        for end in (self.client, self.server):
+            end.deliver("reset")
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
     def record_end(self, by: Literal["client", "server", "path"], how: Literal["fin", "reset", "cut"]) -> None:
         """Record the end of the connection, once."""
         if not self.ended:
@@ -101,237 +171,18 @@ class Wire:
             host = self.log.server_host if by == "server" else self.log.client_host
             self.recorder.record(ConnectionClosed, host=host, seen_by="wire", connection=self.number, by=by, how=how)
 
-    def cut(self, why: str, direction: Direction) -> None:
-        """A box on the path ends the connection: both ends get a reset."""
-        self.recorder.record(OnPathAction, host="on the path", seen_by="wire", connection=self.number, action="cut",
-                             direction=direction, detail=why)
-        self.record_end("path", "cut")
-        for end in (self.client, self.server):
-            end.deliver("reset")
-
-    def end_closed(self) -> None:
-        """Called by each end when it is gone; the second call releases the carrier."""
-        if self.client.gone and self.server.gone:
-            self.carrier.close()
-            self.loop.network.forget(self)
-
-
-class End(asyncio.Transport):
-    """One end of a connection, as its program sees it."""
-
-    _start_tls_compatible = True  # asyncio asks for this before it lays TLS over a transport
-
-    def __init__(self, wire: Wire, side: Side) -> None:
-        log = wire.log
-        client, server = (log.client_address, log.client_port), (log.server_address, log.server_port)
-        own, other = (client, server) if side == "client" else (server, client)
-        super().__init__({"sockname": own, "peername": other, "wire": wire})
-        self.wire, self.side = wire, side
-        self.peer: End = self
-        self.gone = False
-        self._direction: Direction = "c2s" if side == "client" else "s2c"
-        self._loop = wire.loop
-        self._protocol: asyncio.BaseProtocol | None = None
-        self._on_the_way: deque[bytes | Ending] = deque()
-        self._arrived: deque[bytes | Ending] = deque()
-        self._closing = self._sent_fin = self._paused = False
-        self._reset_error: Exception | None = None
-        self._unread_octets = 0
-        self._writer_waits = False
-
-    # --- what asyncio expects of a transport -------------------------------------------------------------------------
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Hand what arrives to `protocol` from now on."""
-        self._protocol = protocol
-        self._loop.call_soon(self._hand_over)
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        """Return the program's protocol object."""
-        return cast(asyncio.BaseProtocol, self._protocol)
-
-    def is_closing(self) -> bool:
-        """Tell whether this end is closed or closing."""
-        return self._closing
-
-    def is_reading(self) -> bool:
-        """Tell whether arriving octets are handed over."""
-        return not self._paused and not self._closing
-
-    def pause_reading(self) -> None:
-        """Leave what arrives in the buffer."""
-        self._paused = True
-
-    def resume_reading(self) -> None:
-        """Hand over what has arrived, and what will."""
-        if self._paused:
-            self._paused = False
-            self._loop.call_soon(self._hand_over)
-
-    def get_write_buffer_size(self) -> int:
-        """Return how many octets the other end has not read yet."""
-        return self._unread_octets
-
-    def get_write_buffer_limits(self) -> tuple[int, int]:
-        """Return the low and the high mark."""
-        return WINDOW_OCTETS // 2, WINDOW_OCTETS
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """The window is fixed; the wish is ignored."""
-
-    def can_write_eof(self) -> bool:
-        """TCP can be half closed."""
-        return True
-
-    def write_eof(self) -> None:
-        """Send FIN: no more octets from this end, but it still listens (RFC 9293 section 3.6)."""
-        self._send_fin()
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Put octets on the wire."""
-        if not data or self._closing or self._sent_fin:
-            return
-        octets = bytes(data)
-        wire, peer = self.wire, self.peer
-        wire.recorder.wire(wire.log, f"wire.{self._direction}.sent", octets)
-        if wire.box is None:
-            self._travel(octets, peer)
-        else:
-            self._ask_box(wire.box.on_octets(wire.log, self._direction, octets), octets)
-        if self._unread_octets > WINDOW_OCTETS and not self._writer_waits and self._protocol is not None:
-            self._writer_waits = True
-            self._protocol.pause_writing()
-
-    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Put several pieces on the wire as one."""
-        self.write(b"".join(list_of_data))
-
-    def close(self) -> None:
-        """Close in order: what was written still travels, then FIN."""
-        if not self._closing:
-            self._send_fin()
-            self._leave(None)
-
     def abort(self) -> None:
-        """Close at once: the other end gets a reset."""
-        self._force_close(None)
+        """End the connection at both ends at once."""
+        self.client.abort()
+        self.server.abort()
+        self.carrier.close(reset=True)
 
-    def _force_close(self, error: BaseException | None) -> None:  # asyncio's TLS layer calls it by this name
-        if not self._closing:
-            if not self.peer.gone:
-                self.wire.record_end(self.side, "reset")
-                self.peer.send_off("reset")
-            self._leave(error)
-
-    # --- sending -----------------------------------------------------------------------------------------------------
-
-    def _ask_box(self, actions: Iterable[Any], sent: bytes) -> None:
-        passed = False
-        for action in actions:
-            if isinstance(action, Cut):
-                self.wire.cut("", self._direction)
-                return
-            if isinstance(action, Inject):
-                self._note("inject back" if action.back else "inject", action.octets)
-                self._travel(action.octets, self if action.back else self.peer)
-            elif isinstance(action, Forward):
-                if action.octets != sent:
-                    self._note("change", action.octets)
-                self._travel(action.octets, self.peer)
-                passed = True
-        if not passed:
-            self._note("hold", b"")
-
-    def _note(self, action: str, octets: bytes) -> None:
-        self.wire.recorder.record(
-            OnPathAction, host="on the path", seen_by="wire", connection=self.wire.number, action=action,
-            direction=self._direction, detail=octets.decode("ascii", "backslashreplace"))
-
-    def _travel(self, octets: bytes, to: End) -> None:
-        to.peer._unread_octets += len(octets)
-        to.send_off(self.wire.carrier.carry(to.side == "server", octets))
-
-    def _send_fin(self) -> None:
-        if not self._sent_fin and not self._closing:
-            self._sent_fin = True
-            self.wire.record_end(self.side, "fin")
-            self.wire.carrier.finish(self.side == "client")
-            self.peer.send_off("fin")
-
-    def send_off(self, item: bytes | Ending) -> None:
-        """Let an item travel to this end; it arrives one latency later, in order."""
-        self._on_the_way.append(item)
-        if self.wire.latency_s:
-            self._loop.call_later(self.wire.latency_s, self._arrive)
-        else:
-            self._loop.call_soon(self._arrive)
-
-    # --- arriving ----------------------------------------------------------------------------------------------------
-
-    def _arrive(self) -> None:
-        self.deliver(self._on_the_way.popleft())
-
-    def deliver(self, item: bytes | Ending) -> None:
-        """An item has arrived at this end."""
-        if isinstance(item, bytes) and not self.gone:
-            way = "s2c" if self.side == "client" else "c2s"
-            self.wire.recorder.wire(self.wire.log, f"wire.{way}.arrived", item)
-        if self._closing:
-            if isinstance(item, bytes) and not self.peer.gone:
-                self.peer.send_off("reset")  # RFC 9293 section 3.10.7.1: octets for a closed end are answered with a reset
+    def end_closed(self, side: Side) -> None:
+        """Called by each end when it is gone; the second call releases the carrier."""
+        if not (self.client.gone and self.server.gone):
+            self.carrier.left(side)
             return
-        if item == "reset":
-            self._leave(ConnectionResetError("the other side reset the connection"))
-            return
-        self._arrived.append(item)
-        self._hand_over()
-
-    def _hand_over(self) -> None:
-        while self._arrived and not self._paused and not self._closing and self._protocol is not None:
-            item = self._arrived.popleft()
-            try:
-                if isinstance(item, bytes):
-                    self._feed(item)
-                    self.peer._was_read(len(item))
-                elif not cast(asyncio.Protocol, self._protocol).eof_received():
-                    self.close()
-            except Exception as error:  # a broken program must not break the network: its connection ends
-                self._loop.call_exception_handler(
-                    {"message": "a protocol failed", "exception": error, "transport": self, "protocol": self._protocol})
-                self._force_close(error)
-
-    def _feed(self, octets: bytes) -> None:
-        protocol = self._protocol
-        if not isinstance(protocol, asyncio.BufferedProtocol):
-            cast(asyncio.Protocol, protocol).data_received(octets)
-            return
-        while octets and protocol is self._protocol:
-            buffer = memoryview(protocol.get_buffer(len(octets)))
-            count = min(len(buffer), len(octets))
-            buffer[:count] = octets[:count]
-            protocol.buffer_updated(count)
-            octets = octets[count:]
-        if octets:
-            self._feed(octets)
-
-    def _was_read(self, octets: int) -> None:
-        self._unread_octets -= octets
-        if self._writer_waits and self._unread_octets <= WINDOW_OCTETS // 2 and not self._closing:
-            self._writer_waits = False
-            if self._protocol is not None:
-                self._protocol.resume_writing()
-
-    # --- the end -----------------------------------------------------------------------------------------------------
-
-    def _leave(self, error: BaseException | None) -> None:
-        self._closing = True
-        self._arrived.clear()
-        self._loop.call_soon(self._gone, error)
-
-    def _gone(self, error: BaseException | None) -> None:
-        self.gone = True
-        try:
-            if self._protocol is not None:
-                self._protocol.connection_lost(cast("Exception | None", error))
-        finally:
-            self.wire.end_closed()
+        self.carrier.close()
+        if self.box is not None:
+            self.box.forget(self.log)
+        self._when_over(self)

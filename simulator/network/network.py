@@ -1,23 +1,25 @@
 """Who is where: hosts with logical addresses, the services that listen, the latency between them, and how to dial.
 
-Both media share everything here; `Medium` is the only difference between them.
+Both media share everything here; the loop's `medium_...` methods are the only difference between them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import itertools
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.errors import UsageError
-from simulator.network.link import Carrier, Wire
+from simulator.network.link import ON_THE_PATH, Carrier, Wire
 from simulator.network.onpath import Box, Divert, OnConnect
-from simulator.trace.events import ConnectionFailed, ConnectionOpened
+from simulator.trace.events import ConnectionFailed, ConnectionOpened, OnPathAction
 from simulator.trace.recorder import Recorder
 from simulator.trace.trace import ConnectionLog
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 Address = tuple[str, int]
 
 SYN_TIMEOUT_S = 127.0
-"""How long a SYN is repeated in vain: 1 + 2 + 4 + ... + 64 s, as Linux does by default (RFC 6298 section 2, backing off)."""
+"""How long a SYN is repeated in vain: 1 + 2 + 4 + ... + 64 s, as Linux does (RFC 6298 section 5.5, backing off)."""
 
 FOREIGN_HOST = "your-computer.example"
 FOREIGN_ADDRESS = "203.0.113.200"
@@ -41,7 +43,8 @@ class Dialling(NamedTuple):
     cause: int | None = None
 
 
-_dialling: ContextVar[Dialling] = ContextVar("dialling", default=Dialling())
+_NO_REASON = Dialling()
+_dialling: ContextVar[Dialling] = ContextVar("dialling", default=_NO_REASON)
 
 
 @contextmanager
@@ -60,8 +63,10 @@ class Host:
 
     name: str
     wake: Callable[[], Awaitable[None]] | None = None
+    """None when there is nothing to start, or when all is started."""
     silent: bool = False
     """True: it answers nothing at all, as if switched off."""
+    waking: asyncio.Task[None] | None = None
 
 
 @dataclass(slots=True)
@@ -80,24 +85,37 @@ class Network:
     """The hosts and the wires between them. One per loop."""
 
     def __init__(self, loop: NetworkLoop, recorder: Recorder, latency_s: float = 0.0) -> None:
-        self.loop, self.recorder, self.latency_s = loop, recorder, latency_s
+        self.loop, self.recorder = loop, recorder
+        self.latency_s = latency_s
         self.hosts: dict[str, Host] = {FOREIGN_ADDRESS: Host(FOREIGN_HOST)}
         self.services: dict[Address, Service] = {}
         self.external: dict[Address, Address] = {}
         """Logical address and port of services that a real program on this machine provides -> its real address."""
         self.boxes: list[tuple[Callable[[ConnectionLog], bool], Box]] = []
+        self._addresses: dict[str, str] = {FOREIGN_HOST: FOREIGN_ADDRESS}
         self._latencies: dict[frozenset[str], float] = {}
         self._ports = itertools.cycle(range(49152, 65536))  # RFC 6335 section 6: dynamic ports
         self._open: set[Wire] = set()
+        self._foreign: set[Wire] = set()
         self._quiet: list[asyncio.Future[None]] = []
 
     # --- hosts and links ---------------------------------------------------------------------------------------------
+
+    @property
+    def latency_s(self) -> float:
+        """One-way latency in seconds where no other is set. Raises UsageError when set to nonsense."""
+        return self._latency_s
+
+    @latency_s.setter
+    def latency_s(self, latency_s: float) -> None:
+        self._latency_s = self.recorder.header["latency_s"] = _latency(latency_s)
 
     def add_host(self, name: str, address: str, wake: Callable[[], Awaitable[None]] | None = None) -> Host:
         """Make a host known by its logical address. Raises UsageError when the address is taken."""
         if address in self.hosts:
             raise UsageError(f"Two hosts have the address {address}: {self.hosts[address].name} and {name}.")
         host = self.hosts[address] = Host(name, wake)
+        self._addresses.setdefault(name, address)
         return host
 
     def name_of(self, address: str) -> str:
@@ -109,18 +127,17 @@ class Network:
         """Return the address for a host name, as a hosts file would; an address is returned as it is."""
         if name_or_address in self.hosts:
             return name_or_address
-        return next((address for address, host in self.hosts.items() if host.name == name_or_address), name_or_address)
+        return self._addresses.get(name_or_address, name_or_address)
 
     def host(self, name: str) -> Host:
         """Return a host by its name. Raises UsageError when there is none."""
-        for host in self.hosts.values():
-            if host.name == name:
-                return host
-        raise UsageError(f"There is no host {name} in this internet.")
+        if name not in self._addresses:
+            raise UsageError(f"There is no host {name} in this internet.")
+        return self.hosts[self._addresses[name]]
 
     def set_latency(self, one: str, other: str, latency_s: float) -> None:
-        """Set the one-way latency between two addresses."""
-        self._latencies[frozenset((one, other))] = latency_s
+        """Set the one-way latency between two addresses, for later connections."""
+        self._latencies[frozenset((one, other))] = _latency(latency_s)
 
     def latency_between(self, one: str, other: str) -> float:
         """Return the one-way latency in seconds; nothing between programs on one host."""
@@ -135,11 +152,19 @@ class Network:
         self.boxes = [(where, placed) for where, placed in self.boxes if placed is not box]
 
     async def awake(self, address: str) -> None:
-        """Start the services of the host at `address` if nobody has dialled it yet."""
+        """Start the services of the host at `address` if nobody has dialled it yet; return when they run.
+
+        Raises what starting them raises, each time.
+        """
         host = self.hosts.get(address)
         if host is not None and host.wake is not None:
-            wake, host.wake = host.wake, None
-            await wake()
+            if host.waking is None:  # a task of its own: whoever dialled first may lose patience meanwhile
+                host.waking = self.loop.create_task(self._wake(host, host.wake), context=Context())
+            await asyncio.shield(host.waking)
+
+    async def _wake(self, host: Host, wake: Callable[[], Awaitable[None]]) -> None:
+        await wake()
+        host.wake = None
 
     def next_port(self) -> int:
         """Return a client port, the same sequence in every run."""
@@ -150,43 +175,84 @@ class Network:
     async def dial(self, client: str, server: Address) -> Wire:
         """Open a TCP connection; return its wire when the client may send (one round trip after the SYN).
 
-        Raises ConnectionRefusedError, ConnectionResetError or TimeoutError, at the moments at which TCP would.
+        Raises ConnectionRefusedError, ConnectionResetError or TimeoutError, at the moments at which TCP would, and
+        socket.gaierror for a host name that nobody has.
         """
-        why = _dialling.get()
-        log = self._log("tcp", (client, self.next_port()), server, self.latency_between(client, server[0]), why)
+        if server[0] not in self.hosts and not _is_address(server[0]):
+            raise socket.gaierror(socket.EAI_NONAME, f"there is no host {server[0]}")
+        latency_s = self.latency_between(client, server[0])
+        log = self._log("tcp", (client, self.next_port()), server, latency_s, _dialling.get())
         box = next((box for where, box in self.boxes if where(log)), None)
         verdict = box.on_connect(log) if box else OnConnect.PASS
         if isinstance(verdict, Divert):
             server = verdict.address, verdict.port
+            self._note_verdict(log, "divert", f"to {self.name_of(server[0])}, port {server[1]}")
+        elif verdict is not OnConnect.PASS:
+            self._note_verdict(log, verdict.value)
         host = self.hosts.get(server[0])
         if verdict is OnConnect.DROP or host is None or host.silent:
             await self._fail(log, "timed out", SYN_TIMEOUT_S)
             raise TimeoutError(errno.ETIMEDOUT, f"{log.server_host} does not answer on port {log.server_port}")
         await self.awake(server[0])
         service = self.services.get(server)
-        if verdict is OnConnect.REFUSE or (service is None and server not in self.external):
-            await self._fail(log, "refused", 2 * log.latency_s)
-            raise ConnectionRefusedError(errno.ECONNREFUSED, f"{log.server_host} refuses connections on port {log.server_port}")
-        if service is None:
-            wire = await self.loop.medium_dial_external(log, box, self.external[server])
+        if service is None and server in self.external and verdict is not OnConnect.REFUSE:
+            wire = await self._dial_external(log, box, self.external[server])
+        elif service is None or verdict is OnConnect.REFUSE:
+            await self._refuse(log)
         else:
-            wire = Wire(self.loop, self.recorder, log, self.loop.medium_carrier(service), box)
+            wire = Wire(self.loop, self.recorder, log, self.loop.medium_carrier(service), box, self.forget)
             self._open.add(wire)
             # The server's program sees the connection when the third segment arrives: 1.5 round trips after the SYN.
-            self.loop.call_later(3 * log.latency_s, service.accept, wire)
+            self.loop.call_later(3 * log.latency_s, self._accept, service, wire, context=wire.server.context)
         try:
             await asyncio.sleep(2 * log.latency_s)
         except asyncio.CancelledError:
+            if not wire.ended:
+                wire.ended = True  # as far as the trace is concerned: it never was there
+                self._record_failure(log, "timed out")
             wire.client.abort()
             raise
         return wire
 
+    def _accept(self, service: Service, wire: Wire) -> None:
+        if self.services.get((service.address, service.port)) is service:
+            service.accept(wire)
+        else:
+            wire.server.abort()  # it stopped listening in the last moment
+
+    async def _refuse(self, log: ConnectionLog) -> None:
+        await self._fail(log, "refused", 2 * log.latency_s)
+        raise ConnectionRefusedError(
+            errno.ECONNREFUSED, f"{log.server_host} refuses connections on port {log.server_port}")
+
+    async def _dial_external(self, log: ConnectionLog, box: Box | None, real_address: Address) -> Wire:
+        self.loop.clock.foreign(+1)  # from now on, not only when it has answered
+        try:
+            return await self.loop.medium_dial_external(log, box, real_address)
+        except OSError:
+            await self._refuse(log)
+            raise
+        finally:
+            self.loop.clock.foreign(-1)
+
     def welcome(self, service: Service, carrier: Carrier, client: Address) -> Wire:
-        """A foreign program has connected to `service`: give it a wire without latency, since its time is real."""
-        log = self._log("tcp", client, (service.address, service.port), 0.0, Dialling(), foreign=True)
-        wire = Wire(self.loop, self.recorder, log, carrier)
-        service.accept(wire)
+        """A foreign program has connected to `service`: return a wire without latency, since its time is real."""
+        log = self._log("tcp", client, (service.address, service.port), 0.0, _NO_REASON, foreign=True)
+        return self.join(log, carrier)
+
+    def join(self, log: ConnectionLog, carrier: Carrier, box: Box | None = None) -> Wire:
+        """Return a wire of which one end stands for a foreign program; its carrier says when it is over."""
+        wire = Wire(self.loop, self.recorder, log, carrier, box)
+        self._foreign.add(wire)
         return wire
+
+    def flow(self, client: Address, server: Address, foreign: bool = False) -> ConnectionLog:
+        """Start the log of an exchange of datagrams."""
+        if foreign:
+            return self._log("udp", client, server, 0.0, _NO_REASON, foreign)
+        return self._log("udp", client, server, self.latency_between(client[0], server[0]), _dialling.get())
+
+    # --- what is recorded --------------------------------------------------------------------------------------------
 
     def _log(self, transport: str, client: Address, server: Address, latency_s: float, why: Dialling,
              foreign: bool = False) -> ConnectionLog:
@@ -202,6 +268,10 @@ class Network:
             server_address=server[0], server_port=server[1])
         return log
 
+    def _note_verdict(self, log: ConnectionLog, action: str, detail: str = "") -> None:
+        self.recorder.record(OnPathAction, host=ON_THE_PATH, seen_by="wire", connection=log.number, action=action,
+                             direction="c2s", detail=detail)
+
     async def _fail(self, log: ConnectionLog, reason: str, after_s: float) -> None:
         try:
             await asyncio.sleep(after_s)
@@ -209,19 +279,20 @@ class Network:
             reason = "timed out"  # the client gave up earlier than TCP would
             raise
         finally:
-            self.recorder.record(ConnectionFailed, host=log.client_host, seen_by="wire", connection=log.number, reason=reason)
+            self._record_failure(log, reason)
+            self.recorder.over(log)
 
-    def flow(self, client: Address, server: Address) -> ConnectionLog:
-        """Start the log of an exchange of datagrams."""
-        foreign = client[0] == FOREIGN_ADDRESS
-        return self._log("udp", client, server, 0.0 if foreign else self.latency_between(client[0], server[0]),
-                         _dialling.get(), foreign)
+    def _record_failure(self, log: ConnectionLog, reason: str) -> None:
+        self.recorder.record(ConnectionFailed, host=log.client_host, seen_by="wire", connection=log.number,
+                             reason=reason)
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
     def forget(self, wire: Wire) -> None:
         """A connection is over at both ends."""
         self._open.discard(wire)
+        self._foreign.discard(wire)
+        self.recorder.over(wire.log)
         if not self._open:
             waiting, self._quiet = self._quiet, []
             for future in waiting:
@@ -240,8 +311,37 @@ class Network:
         """How many connections between our own hosts are open."""
         return len(self._open)
 
+    @property
+    def foreign_connections(self) -> int:
+        """How many connections of foreign programs are open."""
+        return len(self._foreign)
+
     def abort_all(self) -> None:
-        """Reset every open connection (used when an internet is stopped)."""
+        """Reset every open connection, those of foreign programs too (used when an internet is stopped).
+
+        `quiet` then waits for all of them.
+        """
+        self._open |= self._foreign
         for wire in list(self._open):
-            wire.client.abort()
-            wire.server.abort()
+            wire.abort()
+
+    def release(self) -> None:
+        """Give back what the medium holds: doors and carriers. For a loop that is being closed."""
+        for service in self.services.values():
+            self.loop.medium_close_door(service)
+        for wire in self._open | self._foreign:
+            wire.carrier.close(reset=True)
+
+
+def _latency(latency_s: float) -> float:
+    if not 0 <= latency_s < float("inf"):
+        raise UsageError(f"A latency cannot be negative or endless ({latency_s} s); give seconds one way, such as 0.02.")
+    return latency_s
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

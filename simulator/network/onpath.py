@@ -62,7 +62,10 @@ Action = Forward | Inject | Cut
 
 
 class Box:
-    """A box that passes everything; subclasses override what they want. Holding is returning nothing (and forwarding later)."""
+    """A box that passes everything; subclasses override what they want.
+
+    To hold octets, return nothing, and forward them later.
+    """
 
     def on_connect(self, connection: ConnectionLog) -> OnConnect | Divert:
         """Decide about a new connection."""
@@ -87,7 +90,7 @@ class CutWhenSeen(Box):
         if not marker:
             raise UsageError("A box that cuts needs something to look for, such as b\"DATA\".")
         self.marker = marker
-        self._tails: dict[tuple[int, Direction], bytes] = {}
+        self._tails: dict[tuple[int, str], bytes] = {}
 
     def on_octets(self, connection: ConnectionLog, direction: Direction, octets: bytes) -> Iterable[Action]:
         """Forward until the marker is complete; then cut."""
@@ -101,7 +104,7 @@ class CutWhenSeen(Box):
     def forget(self, connection: ConnectionLog) -> None:
         """The connection is over."""
         for direction in ("c2s", "s2c"):
-            self._tails.pop((connection.number, direction), None)  # type: ignore[arg-type]
+            self._tails.pop((connection.number, direction), None)
 
 
 class LineBox(Box):
@@ -115,8 +118,8 @@ class LineBox(Box):
     _TLS = frozenset(range(0x14, 0x18))  # RFC 8446 section 5.1: content types, none of which begins a line of text
 
     def __init__(self) -> None:
-        self._rest: dict[tuple[int, Direction], bytes] = {}
-        self._blind: set[tuple[int, Direction]] = set()
+        self._rest: dict[tuple[int, str], bytes] = {}
+        self._blind: set[tuple[int, str]] = set()
 
     def on_line(self, connection: ConnectionLog, direction: Direction, line: bytes) -> Iterable[Action]:
         """Decide about one line, with its line end."""
@@ -125,21 +128,22 @@ class LineBox(Box):
     def on_octets(self, connection: ConnectionLog, direction: Direction, octets: bytes) -> Iterator[Action]:
         """Cut what was sent into lines; hold an unfinished one."""
         key = connection.number, direction
-        rest = self._rest.pop(key, b"") + octets
-        while rest and key not in self._blind:
-            if rest[0] in self._TLS:
+        seen = self._rest.pop(key, b"") + octets
+        start = 0
+        while start < len(seen) and key not in self._blind:
+            if seen[start] in self._TLS:
                 self._blind.add(key)
                 break
-            line, end, after = rest.partition(b"\n")
+            end = seen.find(b"\n", start) + 1
             if not end:
-                if len(rest) > self.LONGEST_LINE_OCTETS:
+                if len(seen) - start > self.LONGEST_LINE_OCTETS:
                     break
-                self._rest[key] = rest
+                self._rest[key] = seen[start:]
                 return
-            rest = after
-            yield from self.on_line(connection, direction, line + end)
-        if rest:
-            yield Forward(rest)
+            yield from self.on_line(connection, direction, seen[start:end])
+            start = end
+        if start < len(seen):
+            yield Forward(seen[start:])
 
     def on_end(self, connection: ConnectionLog, direction: Direction) -> Iterable[Action]:
         """Let an unfinished line go."""
@@ -149,5 +153,5 @@ class LineBox(Box):
     def forget(self, connection: ConnectionLog) -> None:
         """The connection is over."""
         for direction in ("c2s", "s2c"):
-            self._rest.pop((connection.number, direction), None)  # type: ignore[arg-type]
-            self._blind.discard((connection.number, direction))  # type: ignore[arg-type]
+            self._rest.pop((connection.number, direction), None)
+            self._blind.discard((connection.number, direction))

@@ -1,0 +1,36 @@
+"""`python -m benchmarks`: one table, every line a ratio to a baseline of the same run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+from benchmarks import growth, journeys, startup
+from benchmarks.measure import Line, machine, table
+
+
+def main() -> int:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="some seconds, to see that it works; the figures mean little"
+    )
+    quick = parser.parse_args().quick
+    turns, count, messages = (1, 10, 60) if quick else (7, 100, 10_000)
+    steps: list[tuple[str, Iterator[Line]]] = [
+        ("cold start", startup.measure(turns)),
+        ("journeys per second", journeys.measure(count, turns)),
+        ("growth", growth.measure(messages)),
+    ]
+    lines: list[Line] = []
+    for name, step in steps:
+        print(f"measuring: {name} ...", file=sys.stderr, flush=True)
+        lines += step
+    print(f"{machine()}. Median of {turns} turns, {count} messages each.\n")
+    print(table(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""What a long life costs: time and memory per message as a trace grows."""
+
+from __future__ import annotations
+
+import gc
+import time
+import tracemalloc
+from collections.abc import Iterator
+from statistics import median
+
+from benchmarks.journeys import ALICE, BOB
+from benchmarks.measure import LETTER, Line
+from simulator import Internet
+
+WINDOW = 100
+"""Messages at the beginning and at the end that are compared."""
+
+
+def seconds_each(net: Internet, count: int) -> list[float]:
+    """Send messages; return how long each of them took."""
+    found = []
+    for _ in range(count):
+        began = time.perf_counter()
+        net.send(LETTER, sender=ALICE, to=BOB, mode="implicit")
+        found.append(time.perf_counter() - began)
+    return found
+
+
+def time_per_message(messages: int) -> Line:
+    """Compare the last messages of many with the first, in one internet."""
+    window = min(WINDOW, messages // 2)
+    with Internet(medium="memory") as net:
+        seconds_each(net, 10)
+        first = median(seconds_each(net, window))
+        seconds_each(net, messages - 2 * window)
+        last = median(seconds_each(net, window))
+    base = f"{first * 1000:.1f} ms at message {window}"
+    return Line(f"one message at message {messages:,}", f"{last * 1000:.1f} ms", base, last / first, "less")
+
+
+def memory_per_journey(messages: int) -> Line:
+    """Compare the memory that a recorded journey takes with the octets that are recorded of it."""
+    with Internet(medium="memory") as net:
+        seconds_each(net, 10)
+        octets_before = recorded_octets(net)
+        gc.collect()
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        seconds_each(net, messages)
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        octets = (recorded_octets(net) - octets_before) / messages
+    used = (after - before) / messages
+    return Line(
+        "memory per recorded journey", f"{used:,.0f} octets", f"{octets:,.0f} octets recorded", used / octets, "less"
+    )
+
+
+def recorded_octets(net: Internet) -> int:
+    """Return how many octets the trace holds; streams that repeat each other count once."""
+    return sum(len(stream.own_octets) for log in net.trace().connections.values() for stream in log.streams.values())
+
+
+def measure(messages: int) -> Iterator[Line]:
+    """Measure growth."""
+    yield time_per_message(messages)
+    yield memory_per_journey(min(messages, 200))
