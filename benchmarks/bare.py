@@ -12,7 +12,6 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.message import EmailMessage
 from typing import Any
 
 import aiosmtplib
@@ -56,10 +55,6 @@ class BarePipeline:
         self._careless.check_hostname, self._careless.verify_mode = False, ssl.CERT_NONE
         self._server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(HOST, "localhost").configure_cert(self._server_tls)
-        self._letter = EmailMessage()
-        self._letter["From"], self._letter["To"] = "alice@alice.example", "bob@bob.example"
-        self._letter["Subject"] = "A letter"
-        self._letter.set_content(LETTER)
         self.loop.run_until_complete(self._start())
 
     async def _start(self) -> None:
@@ -89,7 +84,7 @@ class BarePipeline:
 
     async def _send(self) -> None:
         await aiosmtplib.send(
-            self._letter,
+            LETTER,
             hostname=HOST,
             port=self._msa_port,
             use_tls=self.tls,

@@ -15,7 +15,7 @@ from simulator.smtp.settings import ServerSettings
 # A path in angle brackets, in which a quoted local part may contain any of "<", ">" and " ", then the parameters.
 _PATH = re.compile(r'[ \t]*(<(?:"(?:[^"\\]|\\.)*"|[^<>"])*>)(?:[ ]+(.*))?', re.DOTALL)
 # RFC 5321 section 4.1.2: esmtp-param; RFC 6531 section 3.3 lets values go beyond ASCII.
-_PARAM = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u0080-\U0010ffff]+))?")
+_PARAM = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\x00- =\x7f]+))?")
 # RFC 3461 section 4: xtext
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
 

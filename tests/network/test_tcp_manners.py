@@ -126,6 +126,7 @@ def test_without_latency_and_with_two_latencies(net: SmallNet) -> None:
             assert await reader.read(10) == b"x"
             assert net.loop.time() - start == pytest.approx(4 * latency_s, abs=1e-9)
             writer.close()
+            await net.network.quiet()
         net.network.latency_s = 0
         start = net.loop.time()
         reader, writer = await asyncio.open_connection(SERVER, 25, local_addr=(CLIENT, 0))
@@ -203,7 +204,7 @@ def test_half_close_in_either_direction(net: SmallNet, first: str) -> None:
         assert ends[0].received == b"still here"
         ends[1].transport.close()
         await asyncio.sleep(RTT)
-        assert ends[0].notes[-1] == (4 - 0.5, "eof")
+        assert ends[0].notes[-1] == (4.5, "eof")
         ends[0].transport.close()
         await net.network.quiet()
         assert client.lost.result() is server.lost.result() is None
@@ -520,4 +521,4 @@ def scenario(medium: str) -> list[tuple[object, ...]]:
 def test_the_same_story_from_run_to_run_and_on_both_media() -> None:
     stories = [scenario(medium) for medium in (*MEDIA, *MEDIA)]
     assert all(story == stories[0] for story in stories)
-    assert len(stories[0]) > 80
+    assert len(stories[0]) > 70
