@@ -42,8 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("SIMULATOR_TRACEBACK"):
             raise
-        print(f"simulator: This is a defect of the simulator, not your fault ({type(error).__name__}: {error}); "
-              "please report it. With SIMULATOR_TRACEBACK=1 in the environment you see more.", file=sys.stderr)
+        print(
+            f"simulator: This is a defect of the simulator, not your fault ({type(error).__name__}: {error}); "
+            "please report it. With SIMULATOR_TRACEBACK=1 in the environment you see more.",
+            file=sys.stderr,
+        )
         return INTERNAL
 
 
@@ -54,8 +57,11 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    top = _Parser(prog="python -m simulator", description="A small internet on this machine, to see how e-mail really travels. "
-                  "Without a command: one message through the three steps.")
+    top = _Parser(
+        prog="python -m simulator",
+        description="A small internet on this machine, to see how e-mail really travels. "
+        "Without a command: one message through the three steps.",
+    )
     _sending(top)
     top.set_defaults(run=run_main_job)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
@@ -63,7 +69,9 @@ def parser() -> argparse.ArgumentParser:
     send = commands.add_parser("send", help="send a message of your own (a file, or - for standard input)")
     send.add_argument("file", metavar="FILE.eml", help="the message; - reads it from standard input")
     send.add_argument("--from", dest="sender", metavar="ADDRESS", help="envelope sender (default: the From field)")
-    send.add_argument("--to", action="extend", nargs="+", metavar="ADDRESS", help="envelope recipients (default: To, Cc and Bcc)")
+    send.add_argument(
+        "--to", action="extend", nargs="+", metavar="ADDRESS", help="envelope recipients (default: To, Cc and Bcc)"
+    )
     _sending(send)
     send.set_defaults(run=run_send)
 
@@ -88,19 +96,32 @@ def parser() -> argparse.ArgumentParser:
     story.set_defaults(run=run_scenario)
 
     course = commands.add_parser("course", help="open the notebooks in JupyterLab")
-    course.add_argument("what", nargs="?", choices=("open", "build", "doctor"), default="open",
-                        help="open: JupyterLab (default); build: notebooks from lessons/; doctor: check the installation")
+    course.add_argument(
+        "what",
+        nargs="?",
+        choices=("open", "build", "doctor"),
+        default="open",
+        help="open: JupyterLab (default); build: notebooks from lessons/; doctor: check the installation",
+    )
     course.set_defaults(run=run_course)
     return top
 
 
 def _sending(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--mode", default=None, metavar="M",
-                         help="implicit (465), starttls (587, required), starttls-if-offered, cleartext; default: implicit, then starttls")
-    command.add_argument("--medium", default="loopback", metavar="M", help="loopback (real sockets on 127.0.0.1) or memory")
+    command.add_argument(
+        "--mode",
+        default=None,
+        metavar="M",
+        help="implicit (465), starttls (587, required), starttls-if-offered, cleartext; default: implicit, then starttls",
+    )
+    command.add_argument(
+        "--medium", default="loopback", metavar="M", help="loopback (real sockets on 127.0.0.1) or memory"
+    )
     command.add_argument("--latency", type=seconds, default=0.02, metavar="T", help="one way, such as 20ms or 0.1s")
     command.add_argument("--seed", type=int, default=1, metavar="N", help="seed of everything random")
-    command.add_argument("--plan", metavar="FILE.toml", help="another internet than that of alice.example and bob.example")
+    command.add_argument(
+        "--plan", metavar="FILE.toml", help="another internet than that of alice.example and bob.example"
+    )
     command.add_argument("--save", metavar="FILE.jsonl", help="keep the trace")
     command.add_argument("--figure", metavar="FILE.png", help="draw the map into a file (.png or .svg)")
     command.add_argument("--json", action="store_true", help="print the outcome as JSON")
@@ -121,6 +142,7 @@ LETTER = "Hello Bob,\n\nthis letter takes three steps: submission, relay and del
 
 def run_main_job(chosen: argparse.Namespace) -> int:
     """Send one message from Alice to Bob and tell its story."""
+
     def letter(net: Any) -> dict[str, Any]:
         people = list(net.plan.people)
         return {"letter": LETTER, "sender": people[0], "to": _somebody_else(people), "subject": "Three steps"}
@@ -146,8 +168,11 @@ def _send(chosen: argparse.Namespace, letter: Callable[[Any], dict[str, Any]]) -
     from simulator.sync import Internet
 
     _check_outputs(chosen)
-    make = Internet.from_plan(chosen.plan, medium=chosen.medium, latency_s=chosen.latency, seed=chosen.seed) if chosen.plan else (
-        Internet(medium=chosen.medium, latency_s=chosen.latency, seed=chosen.seed))
+    make = (
+        Internet.from_plan(chosen.plan, medium=chosen.medium, latency_s=chosen.latency, seed=chosen.seed)
+        if chosen.plan
+        else (Internet(medium=chosen.medium, latency_s=chosen.latency, seed=chosen.seed))
+    )
     with make as net:
         journey = net.send(mode=chosen.mode, **letter(net))
         mailboxes = {address: net.inbox(address) for address in journey.mailboxes}
@@ -178,11 +203,31 @@ def _check_outputs(chosen: argparse.Namespace) -> None:
 
 def _as_json(journey: Any) -> dict[str, Any]:
     return {
-        "message": journey.message, "delivered": journey.delivered,
-        "recipients": [{"recipient": o.recipient, "result": o.result, "code": o.code, "enhanced": o.enhanced, "text": o.text,
-                        "by": o.by} for o in journey.outcomes.values()],
-        "hops": [{"hop": hop.number, "client": hop.log.client_host, "server": hop.log.server_host, "port": hop.log.server_port,
-                  "protection": hop.protection, "tls": hop.tls.version if hop.tls else None} for hop in journey.hops]}
+        "message": journey.message,
+        "delivered": journey.delivered,
+        "recipients": [
+            {
+                "recipient": o.recipient,
+                "result": o.result,
+                "code": o.code,
+                "enhanced": o.enhanced,
+                "text": o.text,
+                "by": o.by,
+            }
+            for o in journey.outcomes.values()
+        ],
+        "hops": [
+            {
+                "hop": hop.number,
+                "client": hop.log.client_host,
+                "server": hop.log.server_host,
+                "port": hop.log.server_port,
+                "protection": hop.protection,
+                "tls": hop.tls.version if hop.tls else None,
+            }
+            for hop in journey.hops
+        ],
+    }
 
 
 def run_show(chosen: argparse.Namespace) -> int:
@@ -211,17 +256,23 @@ def run_compare(chosen: argparse.Namespace) -> int:
     columns, delivered = [], True
     for name, mode in (("cleartext", "cleartext"), ("587, STARTTLS", "starttls"), ("465, implicit TLS", "implicit")):
         with Internet(medium=chosen.medium, latency_s=chosen.latency) as net:
-            journey = net.send(LETTER, sender="alice@alice.example", to="bob@bob.example", mode=mode, subject="Three ways")
+            journey = net.send(
+                LETTER, sender="alice@alice.example", to="bob@bob.example", mode=mode, subject="Three ways"
+            )
             delivered = delivered and journey.delivered
             columns.append(column(name, journey.trace))
     if chosen.json:
         print(json.dumps([asdict(each) for each in columns], indent=2))
         return DONE if delivered else NOT_DELIVERED
-    print("The same letter, handed to the outgoing server in three ways. What a listener on that link could read, and what it cost.")
+    print(
+        "The same letter, handed to the outgoing server in three ways. What a listener on that link could read, and what it cost."
+    )
     print()
     print(compare_text(columns))
     print()
-    print("Cleartext goes to old-mail.alice.example, a server made for this lesson (unsafe_cleartext_auth); the others refuse it.")
+    print(
+        "Cleartext goes to old-mail.alice.example, a server made for this lesson (unsafe_cleartext_auth); the others refuse it."
+    )
     return DONE if delivered else NOT_DELIVERED
 
 
@@ -245,7 +296,12 @@ def run_scenario(chosen: argparse.Namespace) -> int:
         journey = chosen_story.act(net)
     results = [(each.words, each.holds(journey)) for each in chosen_story.expect]
     if chosen.json:
-        print(json.dumps({**_as_json(journey), "expected": [{"words": words, "holds": holds} for words, holds in results]}, indent=2))
+        print(
+            json.dumps(
+                {**_as_json(journey), "expected": [{"words": words, "holds": holds} for words, holds in results]},
+                indent=2,
+            )
+        )
     else:
         print(f"{chosen_story.title}.\nLook for: {chosen_story.look_for}\n")
         print(story(journey.trace))

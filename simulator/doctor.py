@@ -13,8 +13,14 @@ from dataclasses import dataclass
 
 from simulator import missing_package
 
-PACKAGES = (("aiosmtpd", "aiosmtpd"), ("dns", "dnspython"), ("trustme", "trustme"), ("cryptography", "cryptography"),
-            ("networkx", "networkx"), ("matplotlib", "matplotlib"))
+PACKAGES = (
+    ("aiosmtpd", "aiosmtpd"),
+    ("dns", "dnspython"),
+    ("trustme", "trustme"),
+    ("cryptography", "cryptography"),
+    ("networkx", "networkx"),
+    ("matplotlib", "matplotlib"),
+)
 """(name to import, name to install)."""
 
 
@@ -40,11 +46,16 @@ class Report(tuple[Check, ...]):
 
     def __repr__(self) -> str:
         width = max(len(check.what) for check in self)
-        return "\n".join(f"{'ok ' if check.good else 'NO '}  {check.what.ljust(width)}  {check.found}" for check in self)
+        return "\n".join(
+            f"{'ok ' if check.good else 'NO '}  {check.what.ljust(width)}  {check.found}" for check in self
+        )
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{'ok' if c.good else '<b>NO</b>'}</td><td>{html.escape(c.what)}</td>"
-                       f"<td>{html.escape(c.found)}</td></tr>" for c in self)
+        rows = "".join(
+            f"<tr><td>{'ok' if c.good else '<b>NO</b>'}</td><td>{html.escape(c.what)}</td>"
+            f"<td>{html.escape(c.found)}</td></tr>"
+            for c in self
+        )
         return f'<table><thead><tr><th scope="col"></th><th scope="col">what</th><th scope="col">found</th></tr></thead>{rows}</table>'
 
 

@@ -69,8 +69,13 @@ class Journey:
     @property
     def events(self) -> tuple[Event, ...]:
         """All events, recorded and spoken (both ends), in order."""
-        spoken = [event for log in self.trace.connections.values() if log.transport == "tcp" and log.server_port != 53
-                  for seen_by in ("client", "server") for event in read_connection(self.trace, log.number, seen_by)]
+        spoken = [
+            event
+            for log in self.trace.connections.values()
+            if log.transport == "tcp" and log.server_port != 53
+            for seen_by in ("client", "server")
+            for event in read_connection(self.trace, log.number, seen_by)
+        ]
         return tuple(sorted([*self.trace.events, *spoken], key=lambda event: event.number))
 
     @property
@@ -84,7 +89,9 @@ class Journey:
             if isinstance(event, RecipientResult) and event.result in _FINAL:
                 if found.get(event.recipient, Outcome("", "")).result == "delivered":
                     continue
-                found[event.recipient] = Outcome(event.recipient, event.result, event.code, event.enhanced, event.text, event.by)
+                found[event.recipient] = Outcome(
+                    event.recipient, event.result, event.code, event.enhanced, event.text, event.by
+                )
         return found
 
     @property
@@ -137,21 +144,31 @@ class Journey:
 
     def save(self, path: str | Path, *, share: bool = False) -> Path:
         """Write the journey as JSON lines. With `share`, without TLS keys and without the lines of AUTH."""
-        masks = tuple(event.span for event in self.events if share and isinstance(event, Command)
-                      and event.verb in ("AUTH", "*AUTH"))
-        store.save(self.trace, path, extra_events=[event for event in self.events if event.spoken], masks=masks, share=share)
+        masks = tuple(
+            event.span
+            for event in self.events
+            if share and isinstance(event, Command) and event.verb in ("AUTH", "*AUTH")
+        )
+        store.save(
+            self.trace, path, extra_events=[event for event in self.events if event.spoken], masks=masks, share=share
+        )
         return Path(path)
 
     def export(self, path: str | Path) -> Path:
         """Write the journey in the form that the ending of `path` names: .jsonl, .txt, .png or .svg (the map)."""
         path = Path(path)
         writers: dict[str, Callable[[], object]] = {
-            ".jsonl": lambda: self.save(path), ".txt": lambda: path.write_text(self.transcript(), encoding="utf-8"),
-            ".png": lambda: self.map().savefig(path), ".svg": lambda: self.map().savefig(path)}
+            ".jsonl": lambda: self.save(path),
+            ".txt": lambda: path.write_text(self.transcript(), encoding="utf-8"),
+            ".png": lambda: self.map().savefig(path),
+            ".svg": lambda: self.map().savefig(path),
+        }
         writer = writers.get(path.suffix.lower())
         if writer is None:
-            raise UsageError(f"There is no export to {path.suffix or 'a file without an ending'}; "
-                             f"possible endings are {', '.join(writers)}.")
+            raise UsageError(
+                f"There is no export to {path.suffix or 'a file without an ending'}; "
+                f"possible endings are {', '.join(writers)}."
+            )
         try:
             writer()
         except OSError as error:

@@ -12,12 +12,20 @@
 # ## 1. Is everything installed?
 
 # %%
+import sys
+from pathlib import Path
+
+# The simulator lies in the folder above this one; let Python look there too.
+sys.path.append(str(Path.cwd().resolve().parent))
+
 from simulator.doctor import check_installation
 
 check_installation()
 
 # %% [markdown]
 # Every line should say **ok**. If one does not, it says what to do.
+#
+# (In Colab or Binder the folder is not there yet: get the whole repository first, and install `requirements.txt`.)
 #
 # ## 2. Start the small internet
 
@@ -39,7 +47,9 @@ net.endpoints()
 # Alice, at `alice.example`, writes to Bob, at `bob.example`.
 
 # %%
-journey = net.send("Hello Bob, can you read this?", sender="alice@alice.example", to="bob@bob.example", subject="First message")
+journey = net.send(
+    "Hello Bob, can you read this?", sender="alice@alice.example", to="bob@bob.example", subject="First message"
+)
 journey.outcomes
 
 # %% [markdown]

@@ -9,8 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from simulator.trace.events import (
-    Command, ConnectionClosed, ConnectionFailed, DnsAnswered, Event, MessageData, MessageStored, Note, RecipientResult,
-    Reply, RouteChosen, Spoken, TlsEstablished, TlsFailed,
+    Command,
+    ConnectionClosed,
+    ConnectionFailed,
+    DnsAnswered,
+    Event,
+    MessageData,
+    MessageStored,
+    Note,
+    RecipientResult,
+    RouteChosen,
+    Spoken,
+    TlsEstablished,
+    TlsFailed,
 )
 from simulator.trace.trace import Trace
 from simulator.views.hops import Hop, hops
@@ -20,7 +31,9 @@ MASK = "********"
 
 def mark(event: Spoken) -> str:
     """Return the mark of a line: direction and protection."""
-    return {("c2s", False): "->", ("c2s", True): "~>", ("s2c", False): "<-", ("s2c", True): "<~"}[event.direction, event.tls]
+    return {("c2s", False): "->", ("c2s", True): "~>", ("s2c", False): "<-", ("s2c", True): "<~"}[
+        event.direction, event.tls
+    ]
 
 
 def readable(octets: bytes) -> list[str]:
@@ -28,8 +41,13 @@ def readable(octets: bytes) -> list[str]:
     lines = octets.split(b"\r\n")
     if lines and not lines[-1]:
         lines.pop()
-    return ["".join(c if c.isprintable() else "".join(f"\\x{o:02x}" for o in c.encode("utf-8", "surrogateescape"))
-                    for c in line.decode("utf-8", "surrogateescape")) for line in lines]
+    return [
+        "".join(
+            c if c.isprintable() else "".join(f"\\x{o:02x}" for o in c.encode("utf-8", "surrogateescape"))
+            for c in line.decode("utf-8", "surrogateescape")
+        )
+        for line in lines
+    ]
 
 
 def spoken_lines(trace: Trace, event: Spoken, *, most_data_lines: int | None = None) -> list[str]:
@@ -43,14 +61,21 @@ def spoken_lines(trace: Trace, event: Spoken, *, most_data_lines: int | None = N
             return [" ".join([*words[:2], MASK])]
     if isinstance(event, MessageData) and most_data_lines is not None and len(lines) > most_data_lines:
         hidden = len(lines) - most_data_lines + 1
-        return [*lines[:most_data_lines - 2], f"[... {hidden - 1} more lines ...]", lines[-1]]
+        return [*lines[: most_data_lines - 2], f"[... {hidden - 1} more lines ...]", lines[-1]]
     return lines
 
 
 def hop_lines(hop: Hop, *, most_data_lines: int | None = None) -> Iterator[str]:
     """Yield the dialogue of one hop, line by line, with the time since its SYN."""
-    happened: list[Event] = [*hop.spoken, *(e for e in hop.events if isinstance(
-        e, (TlsEstablished, TlsFailed, ConnectionFailed, ConnectionClosed)) and e.seen_by in (hop.seen_by, "wire"))]
+    happened: list[Event] = [
+        *hop.spoken,
+        *(
+            e
+            for e in hop.events
+            if isinstance(e, (TlsEstablished, TlsFailed, ConnectionFailed, ConnectionClosed))
+            and e.seen_by in (hop.seen_by, "wire")
+        ),
+    ]
     for event in sorted(happened, key=lambda e: e.number):
         time = f"{event.at_s - hop.log.opened_s:8.3f} s"
         if isinstance(event, Spoken):
@@ -64,24 +89,36 @@ def hop_lines(hop: Hop, *, most_data_lines: int | None = None) -> Iterator[str]:
 def happening(event: Event) -> str:
     """Say in words what a recorded event is."""
     if isinstance(event, TlsEstablished):
-        checked = {True: "certificate verified", False: f"certificate not verified ({event.why_unverified or 'not checked'})",
-                   None: ""}[event.verified]
-        parts = [f"TLS established: {event.version}, {event.cipher}", f"server name {event.server_name}" if event.server_name else "",
-                 checked, "resumed session" if event.resumed else ""]
+        checked = {
+            True: "certificate verified",
+            False: f"certificate not verified ({event.why_unverified or 'not checked'})",
+            None: "",
+        }[event.verified]
+        parts = [
+            f"TLS established: {event.version}, {event.cipher}",
+            f"server name {event.server_name}" if event.server_name else "",
+            checked,
+            "resumed session" if event.resumed else "",
+        ]
         return ", ".join(part for part in parts if part)
     if isinstance(event, TlsFailed):
         return f"TLS failed: {event.reason}"
     if isinstance(event, ConnectionFailed):
         return f"connection {event.reason}"
     if isinstance(event, ConnectionClosed):
-        return {"fin": f"connection closed by the {event.by}", "reset": f"connection reset by the {event.by}",
-                "cut": "connection cut by a box on the path"}[event.how]
+        return {
+            "fin": f"connection closed by the {event.by}",
+            "reset": f"connection reset by the {event.by}",
+            "cut": "connection cut by a box on the path",
+        }[event.how]
     if isinstance(event, DnsAnswered):
         what = "; ".join(event.records) if event.records else event.status.upper()
         return f"{event.name} {event.rdtype}? {event.server}: {what}"
     if isinstance(event, RouteChosen):
         order = ", then ".join(f"{name} (preference {preference})" for preference, name in event.hosts)
-        return f"hosts to try for {event.domain}: {order}" if event.hosts else f"no way to {event.domain}: {event.problem}"
+        return (
+            f"hosts to try for {event.domain}: {order}" if event.hosts else f"no way to {event.domain}: {event.problem}"
+        )
     if isinstance(event, RecipientResult):
         code = " ".join(str(part) for part in (event.code, event.enhanced, event.text) if part)
         return f"{event.recipient}: {event.result}" + (f" ({code})" if code else "")
@@ -101,8 +138,11 @@ def _transcript(trace: Trace, most_data_lines: int | None) -> Iterable[str]:
     yield "Marks: -> <- readable by anyone on the path; ~> <~ inside TLS; -- not said, but happened."
     told: set[int] = set()
     for hop in hops(trace):
-        walk = [e for e in trace.events if isinstance(e, (DnsAnswered, RouteChosen))
-                and e.number < _first_number(hop) and e.number not in told]
+        walk = [
+            e
+            for e in trace.events
+            if isinstance(e, (DnsAnswered, RouteChosen)) and e.number < _first_number(hop) and e.number not in told
+        ]
         if walk:
             yield ""
             yield f"Names, asked by {walk[0].host}"

@@ -177,9 +177,10 @@ class Datagrams:
     def send(self, source: DatagramEnd, octets: bytes, target: Address) -> None:
         """Let one datagram travel."""
         replied = self._flows.get(target, {}).get(source.local)
-        if replied is not None and target in self._strangers:
-            self._answer_stranger(source, octets, target, replied)
-            return
+        if target[0] == FOREIGN_ADDRESS and target not in self._ends:
+            if replied is not None and target in self._strangers:
+                self._answer_stranger(source, octets, target, replied)
+            return  # a stranger that was forgotten gets no answer
         log = (replied or self.flow(source.local, target)).log
         way = "c2s" if replied is None else "s2c"
         self._loop.recorder.wire(log, f"wire.{way}.sent", octets)

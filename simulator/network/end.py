@@ -88,10 +88,11 @@ class End(asyncio.Transport):
 
     def write_eof(self) -> None:
         """Send FIN: no more octets from this end, but it still listens (RFC 9293 section 3.6)."""
-        if not self.sent_fin and not self._closing:
-            self.wire.ask_box_at_end(self)
-        if not self.sent_fin and not self._closing:
-            self.sent_fin = True
+        if self.sent_fin or self._closing:
+            return
+        self.wire.ask_box_at_end(self)
+        self.sent_fin = True
+        if not self.wire.was_cut:
             self.wire.record_end(self.side, "fin")
             self.wire.carrier.finish(self.side == "client")
             self.peer.send_off("fin")
@@ -109,7 +110,7 @@ class End(asyncio.Transport):
         wire.recorder.wire(wire.log, self._sent, octets)
         if wire.box is None:
             self.travel(octets)
-        else:
+        elif not wire.was_cut:
             wire.ask_box(self, octets)
         if self._unread_octets > WINDOW_OCTETS and not self._writer_waits and self._protocol is not None:
             self._writer_waits = True
@@ -144,7 +145,7 @@ class End(asyncio.Transport):
 
     def travel(self, octets: bytes) -> None:
         """Let octets leave this end for the other one."""
-        if octets and not self.sent_fin:  # nothing travels behind a FIN
+        if octets and not self.sent_fin and not self.wire.was_cut:  # nothing travels behind a FIN
             self._unread_octets += len(octets)
             self.peer.send_off(self.wire.carrier.carry(self.side == "client", octets))
 
@@ -165,8 +166,6 @@ class End(asyncio.Transport):
     def deliver(self, item: bytes | Ending) -> None:
         """An item has arrived at this end."""
         wire = self.wire
-        if wire.was_cut and self._closing:
-            return
         if isinstance(item, bytes):
             wire.recorder.wire(wire.log, self._came, item)
             if self._closing and not self.peer.is_closing():

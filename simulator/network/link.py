@@ -11,7 +11,7 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from simulator.network.end import WINDOW_OCTETS, End, Side
-from simulator.network.onpath import Action, Box, Cut, Inject
+from simulator.network.onpath import Action, Box, Cut, Forward
 from simulator.trace.events import ConnectionClosed, Direction, OnPathAction
 from simulator.trace.recorder import Recorder
 from simulator.trace.trace import ConnectionLog
@@ -115,7 +115,7 @@ class Wire:
     def ask_box_at_end(self, sender: End) -> None:
         """One end is about to send FIN: let the box release what it holds."""
         box = self.box
-        if box is not None:
+        if box is not None and not self.was_cut:
             self._carry_out(lambda: box.on_end(self.log, sender.direction), sender, b"")
 
     def _carry_out(self, decide: Callable[[], Iterable[Action]], sender: End, octets: bytes) -> None:
@@ -124,17 +124,20 @@ class Wire:
         except Exception as error:  # a broken box is seen as such, not as a failure of whoever was writing
             self.loop.call_exception_handler({"message": "a box on the path failed", "exception": error})
             actions = [Cut(f"the box on the path failed: {error}")]
-        due, passed = self._held[sender.direction] + octets, b""
+        due, passed, at_once = self._held[sender.direction] + octets, b"", bytearray()
         for action in actions:
+            if isinstance(action, Forward):
+                at_once += action.octets
+                continue
+            sender.travel(bytes(at_once))
+            passed, at_once = passed + at_once, bytearray()
             if isinstance(action, Cut):
                 self.cut(action.why, sender.direction)
                 return
-            if isinstance(action, Inject):
-                self._note("inject back" if action.back else "inject", sender.direction, action.octets)
-                (sender.peer if action.back else sender).travel(action.octets)
-            else:
-                passed += action.octets
-                sender.travel(action.octets)
+            self._note("inject back" if action.back else "inject", sender.direction, action.octets)
+            (sender.peer if action.back else sender).travel(action.octets)
+        sender.travel(bytes(at_once))
+        passed += at_once
         if due.startswith(passed):
             self._held[sender.direction] = due[len(passed):]
             if octets and not passed:
@@ -155,12 +158,12 @@ class Wire:
                              direction=direction, detail=detail)
 
     def cut(self, why: str, direction: Direction) -> None:
-        """A box on the path ends the connection: both ends get a reset."""
+        """A box on the path ends the connection: both ends get a reset, behind what has passed the box already."""
         self.note("cut", direction, why)
         self.record_end("path", "cut")
         self.was_cut = True
         for end in (self.client, self.server):
-            end.deliver("reset")
+            end.send_off("reset")
 
     # --- the end -----------------------------------------------------------------------------------------------------
 

@@ -53,7 +53,7 @@ class Inject:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """End the connection at once: both ends get a reset, and what is on its way is lost."""
+    """End the connection: both ends get a reset, behind what the box has let pass already."""
 
     why: str = ""
 

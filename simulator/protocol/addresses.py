@@ -9,7 +9,11 @@ from functools import cached_property
 
 from simulator.errors import UsageError
 
-LOCAL_PART_OCTETS, DOMAIN_OCTETS, PATH_OCTETS = 64, 255, 256  # RFC 5321 section 4.5.3.1; the path includes "<", ">" and "@"
+LOCAL_PART_OCTETS, DOMAIN_OCTETS, PATH_OCTETS = (
+    64,
+    255,
+    256,
+)  # RFC 5321 section 4.5.3.1; the path includes "<", ">" and "@"
 
 # RFC 5321 section 4.1.2: Dot-string; RFC 6531 section 3.3 adds everything beyond ASCII.
 # Written as what it excludes: a class that lists everything beyond ASCII takes milliseconds to compile.
@@ -88,7 +92,7 @@ def parse_path(text: str) -> Address | None:
         route = _ROUTE.match(inner)
         if route is None:
             raise UsageError("A source route ends with a colon, such as <@a.example:bob@bob.example>.")
-        inner = inner[route.end():]
+        inner = inner[route.end() :]
     if inner.lower() == "postmaster":  # RFC 5321 section 4.5.1
         return Address(inner, "")
     return parse_address(inner)
@@ -116,7 +120,9 @@ def _domain(text: str, shown: str) -> str:
         return text
     labels = text.split(".")
     try:
-        good = all(_LABEL.fullmatch(label) for label in labels) and bool(text.encode("idna") if not text.isascii() else text)
+        good = all(_LABEL.fullmatch(label) for label in labels) and bool(
+            text.encode("idna") if not text.isascii() else text
+        )
     except UnicodeError:
         good = False
     if not good:

@@ -15,11 +15,31 @@ from simulator.protocol.commands import Capabilities, command, mail_from, rcpt_t
 from simulator.protocol.message import data_octets, is_8bit
 from simulator.protocol.replies import Reply, ReplyError, ReplyParser
 from simulator.protocol.session_outcome import (
-    Attempt, Credentials, Envelope, Failure, RecipientOutcome, Result, SessionOutcome, TlsPolicy,
+    Attempt,
+    Credentials,
+    Envelope,
+    Failure,
+    RecipientOutcome,
+    Result,
+    SessionOutcome,
+    TlsPolicy,
 )
 
-__all__ = ["TIMEOUTS_S", "Action", "Attempt", "ClientSession", "Close", "Credentials", "Envelope", "RecipientOutcome",
-           "SaslClient", "Send", "SessionOutcome", "StartTls", "TlsPolicy"]
+__all__ = [
+    "TIMEOUTS_S",
+    "Action",
+    "Attempt",
+    "ClientSession",
+    "Close",
+    "Credentials",
+    "Envelope",
+    "RecipientOutcome",
+    "SaslClient",
+    "Send",
+    "SessionOutcome",
+    "StartTls",
+    "TlsPolicy",
+]
 
 TIMEOUTS_S = {"greeting": 300.0, "MAIL": 300.0, "RCPT": 300.0, "DATA": 120.0, "text": 180.0, "final": 600.0}
 """How long to wait for each reply (RFC 5321 section 4.5.3.2); 300 s for the others."""
@@ -109,8 +129,10 @@ class ClientSession:
             actions += self._advance(lambda reply=reply: self._talk.send(reply))  # type: ignore[misc]
             if self.waiting_for == STARTTLS_DONE and (number + 1 < len(replies) or self._parser.pending):
                 # RFC 3207 section 6: what came in clear behind the 220 must not be taken for a reply from inside TLS.
-                return self._abandon("somebody put text behind the server's answer to STARTTLS: the connection is not to be trusted",
-                                     temporary=True)
+                return self._abandon(
+                    "somebody put text behind the server's answer to STARTTLS: the connection is not to be trusted",
+                    temporary=True,
+                )
         return actions
 
     def tls_established(self, verified: bool) -> list[Action]:
@@ -155,7 +177,9 @@ class ClientSession:
         result: Result = "temporary" if failure.temporary else "permanent"
         envelope = self.attempt.envelope
         for address in envelope.recipients if envelope else ():
-            self.outcome.recipients.setdefault(address, RecipientOutcome(address, result, failure.reply, failure.stage, failure.text))
+            self.outcome.recipients.setdefault(
+                address, RecipientOutcome(address, result, failure.reply, failure.stage, failure.text)
+            )
 
     def _say(self, *lines: bytes) -> None:
         self._actions.append(Send(b"".join(lines)))
@@ -187,7 +211,9 @@ class ClientSession:
         folded = False
         if self.attempt.credentials is not None:
             mechanism = self._choose(self.attempt.credentials)
-            folded = (self.attempt.fold_auth and mechanism == "PLAIN" and self._grouped and self.attempt.envelope is not None)
+            folded = (
+                self.attempt.fold_auth and mechanism == "PLAIN" and self._grouped and self.attempt.envelope is not None
+            )
             if not folded:
                 yield from self._login(mechanism)
         if self._stop("AUTH") or self.attempt.envelope is None:
@@ -238,7 +264,9 @@ class ClientSession:
                 return mechanism.upper()
         self.outcome.auth_problem = "not offered"
         offered = ", ".join(self.outcome.capabilities.mechanisms) or "no AUTH at all"
-        raise _End(Failure("AUTH", f"the server offers {offered}, the client knows {', '.join(credentials.mechanisms)}", False))
+        raise _End(
+            Failure("AUTH", f"the server offers {offered}, the client knows {', '.join(credentials.mechanisms)}", False)
+        )
 
     def _sasl(self, mechanism: str) -> SaslClient:
         credentials = self.attempt.credentials
@@ -272,7 +300,8 @@ class ClientSession:
             return
         # RFC 4954 section 6: each of these asks for something else from the user
         self.outcome.auth_problem = {534: "stronger mechanism needed", 454: "server trouble"}.get(  # type: ignore[assignment]
-            reply.code, "server trouble" if reply.temporary else "wrong password")
+            reply.code, "server trouble" if reply.temporary else "wrong password"
+        )
         raise _End(_failure("AUTH", reply))
 
     # --- the transaction ---------------------------------------------------------------------------------------------
@@ -306,7 +335,9 @@ class ClientSession:
         if self._grouped:
             auth = [_auth_command("PLAIN", self._sasl("PLAIN").initial)] if folded else []
             data = [] if self._stop("RCPT") or self._stop("MAIL") else [command("DATA")]
-            self._say(*auth, mail, *(recipients if not self._stop("MAIL") else ()), *data)  # RFC 2920 section 3.1: one group
+            self._say(
+                *auth, mail, *(recipients if not self._stop("MAIL") else ()), *data
+            )  # RFC 2920 section 3.1: one group
             if folded:
                 yield from self._folded_login((yield "AUTH"), 1 + len(recipients) + len(data))
             problem = self._mail_problem((yield "MAIL"))
@@ -377,7 +408,9 @@ class ClientSession:
 def _auth_command(mechanism: str, initial: bytes | None) -> bytes:
     if initial is None:
         return command("AUTH", mechanism)
-    return command("AUTH", mechanism, b64encode(initial).decode() or "=")  # RFC 4954 section 4: "=" is an empty response
+    return command(
+        "AUTH", mechanism, b64encode(initial).decode() or "="
+    )  # RFC 4954 section 4: "=" is an empty response
 
 
 def _failure(stage: str, reply: Reply) -> Failure:

@@ -55,7 +55,7 @@ class Capabilities:
     def size_limit_octets(self) -> int | None:
         """The largest message that the server takes; None when it says nothing (RFC 1870 section 4)."""
         value = self.keywords.get("SIZE", "")
-        return int(value) if value.isdecimal() and 0 < int(value[:20]) else None
+        return int(value) if value.isdecimal() and int(value[:20]) > 0 else None
 
     @property
     def mechanisms(self) -> tuple[str, ...]:

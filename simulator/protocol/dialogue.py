@@ -72,7 +72,7 @@ class _Reader:
         start, end = self.at_client, self.client.find(b"\r\n", self.at_client)
         self.at_client = len(self.client) if end < 0 else end + 2
         # RFC 5321 section 2.4: verbs do not depend on case
-        word = re.match(rb"[ -~]*?(?=[ \r\n]|$)", self.client[start:min(self.at_client, start + 64)])
+        word = re.match(rb"[ -~]*?(?=[ \r\n]|$)", self.client[start : min(self.at_client, start + 64)])
         verb = word[0].decode("ascii").upper() if word else ""
         if not verb.isalnum():
             verb = ""
@@ -120,7 +120,7 @@ class _Reader:
 
     def _chunk(self, start: int) -> None:
         """RFC 3030 section 2: the given number of octets follows at once, whatever they are."""
-        size = re.match(rb"BDAT +([0-9]{1,18})", self.client[start:self.at_client], re.IGNORECASE)
+        size = re.match(rb"BDAT +([0-9]{1,18})", self.client[start : self.at_client], re.IGNORECASE)
         begin = self.at_client
         wanted = begin + (int(size[1]) if size else 0)
         self.at_client = min(wanted, len(self.client))
@@ -168,8 +168,10 @@ def read_dialogue(client: bytes, server: bytes, *, outside: bool = False) -> lis
 # --- in a trace ------------------------------------------------------------------------------------------------------
 
 _STREAMS: dict[SeenBy, tuple[str, str]] = {
-    "client": ("client.sent", "client.received"), "server": ("server.received", "server.sent"),
-    "wire": ("wire.c2s.sent", "wire.s2c.sent")}
+    "client": ("client.sent", "client.received"),
+    "server": ("server.received", "server.sent"),
+    "wire": ("wire.c2s.sent", "wire.s2c.sent"),
+}
 
 
 def read_connection(trace: Trace, number: int, seen_by: SeenBy) -> tuple[Spoken, ...]:
@@ -179,7 +181,9 @@ def read_connection(trace: Trace, number: int, seen_by: SeenBy) -> tuple[Spoken,
     way round, where both ends are recorded.
     """
     log = trace.connections[number]
-    lengths = tuple(len(log.streams[name]) if name in log.streams else 0 for names in _STREAMS.values() for name in names)
+    lengths = tuple(
+        len(log.streams[name]) if name in log.streams else 0 for names in _STREAMS.values() for name in names
+    )
     kept = trace.spoken.get((number, seen_by))
     if kept is not None and kept[0] == lengths:
         return kept[1]
@@ -203,7 +207,9 @@ def _events(trace: Trace, number: int, seen_by: SeenBy) -> Iterator[Spoken]:
     items = read_dialogue(streams["c2s"].octets, streams["s2c"].octets, outside=seen_by == "wire")
     numbers: dict[int, int] = {}
     # What opened the connection is the cause of the greeting.
-    last_reply = next((e.number for e in trace.events if e.connection == number and isinstance(e, ConnectionOpened)), None)
+    last_reply = next(
+        (e.number for e in trace.events if e.connection == number and isinstance(e, ConnectionOpened)), None
+    )
     for index, item in enumerate(items):
         if item.kind == "other":
             continue
@@ -212,8 +218,17 @@ def _events(trace: Trace, number: int, seen_by: SeenBy) -> Iterator[Spoken]:
         numbers[index] = event_number
         tls = stream.tls_from is not None and item.start >= stream.tls_from
         span = Span(number, names[item.direction], item.start, item.end)
-        common = {"number": event_number, "at_s": at_s, "host": host, "seen_by": seen_by, "connection": number,
-                  "message": log.message_at(event_number), "direction": item.direction, "tls": tls, "span": span}
+        common = {
+            "number": event_number,
+            "at_s": at_s,
+            "host": host,
+            "seen_by": seen_by,
+            "connection": number,
+            "message": log.message_at(event_number),
+            "direction": item.direction,
+            "tls": tls,
+            "span": span,
+        }
         if item.kind == "reply":
             cause = numbers.get(item.answers) if item.answers is not None else last_reply
             last_reply = event_number

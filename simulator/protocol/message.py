@@ -17,7 +17,9 @@ LINE_OCTETS = 998  # RFC 5322 section 2.1.1, without CRLF
 FOLD_OCTETS = 78
 
 _NAME = rb"[!-9;-~]+"  # RFC 5322 section 3.6.8: ftext
-_FIELD = re.compile(rb"(" + _NAME + rb")[ \t]*:((?:[^\r\n]|\r(?!\n)|(?<!\r)\n)*(?:\r\n[ \t](?:[^\r\n]|\r(?!\n)|(?<!\r)\n)*)*)\r\n")
+_FIELD = re.compile(
+    rb"(" + _NAME + rb")[ \t]*:((?:[^\r\n]|\r(?!\n)|(?<!\r)\n)*(?:\r\n[ \t](?:[^\r\n]|\r(?!\n)|(?<!\r)\n)*)*)\r\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def remove_field(octets: bytes, name: str) -> bytes:
     kept, position = bytearray(), 0
     for field in fields(octets):
         if field.name.lower() != name.lower():
-            kept += octets[position:position + len(field.raw)]
+            kept += octets[position : position + len(field.raw)]
         position += len(field.raw)
     return bytes(kept) + octets[position:]
 
@@ -95,6 +97,7 @@ def fold(field: str) -> bytes:
 
 
 # --- line ends and dots ----------------------------------------------------------------------------------------------
+
 
 def normalise_line_endings(octets: bytes) -> bytes:
     """Return the octets with CRLF wherever there was a CRLF, a bare LF or a bare CR (RFC 5321 section 2.3.8), and at the end."""
@@ -129,13 +132,23 @@ def is_8bit(octets: bytes) -> bool:
 
 # --- making things ---------------------------------------------------------------------------------------------------
 
+
 def rfc5322_date(at: datetime) -> str:
     """Return a date as RFC 5322 section 3.3 writes it, with a numeric zone."""
     return email.utils.format_datetime(at)
 
 
-def received_field(*, from_name: str, from_address: str, by: str, protocol: str, queue_id: str, at: datetime,
-                   tls_cipher: str | None = None, recipient: str | None = None) -> str:
+def received_field(
+    *,
+    from_name: str,
+    from_address: str,
+    by: str,
+    protocol: str,
+    queue_id: str,
+    at: datetime,
+    tls_cipher: str | None = None,
+    recipient: str | None = None,
+) -> str:
     """Return the value of a Received field (RFC 5321 section 4.4).
 
     `protocol` is the "with" keyword (RFC 3848); `tls_cipher` adds the clause of RFC 8314 section 4.3; `recipient` must
@@ -152,17 +165,29 @@ def received_field(*, from_name: str, from_address: str, by: str, protocol: str,
     return f"{' '.join(clauses)}; {rfc5322_date(at)}"
 
 
-def compose(text: str, sender: str, recipients: Sequence[str], subject: str, date: datetime, message_id: str,
-            *, cc: Sequence[str] = ()) -> bytes:
+def compose(
+    text: str,
+    sender: str,
+    recipients: Sequence[str],
+    subject: str,
+    date: datetime,
+    message_id: str,
+    *,
+    cc: Sequence[str] = (),
+) -> bytes:
     """Return a plain letter. Raises UsageError for a line end in a header field (RFC 5322 section 2.2)."""
     if re.search(r"[\r\n\0]", subject):
         raise UsageError("A subject is one line; it cannot contain a line end.")
-    letter = EmailMessage(policy=email.policy.SMTPUTF8 if not all(map(str.isascii, (sender, *recipients, *cc))) else email.policy.SMTP)
+    letter = EmailMessage(
+        policy=email.policy.SMTPUTF8 if not all(map(str.isascii, (sender, *recipients, *cc))) else email.policy.SMTP
+    )
     letter["From"], letter["To"] = sender, ", ".join(recipients)
     if cc:
         letter["Cc"] = ", ".join(cc)
     letter["Subject"], letter["Date"], letter["Message-ID"] = subject, date, message_id
-    letter.set_content(text if text.endswith("\n") else text + "\n", cte="7bit" if text.isascii() and _short(text) else None)
+    letter.set_content(
+        text if text.endswith("\n") else text + "\n", cte="7bit" if text.isascii() and _short(text) else None
+    )
     return letter.as_bytes()
 
 

@@ -64,7 +64,7 @@ def make_reply(raw: list[tuple[int, str]]) -> Reply:
     # RFC 2034 section 4: the enhanced code stands on every line; its class equals the first digit.
     found = [match[1] if (match := _ENHANCED.match(text)) and match[1][0] == str(code)[0] else None for text in texts]
     if found[0] is not None and all(each == found[0] for each in found):
-        return Reply(code, tuple(text[len(found[0]):].lstrip(" ") for text in texts), found[0])
+        return Reply(code, tuple(text[len(found[0]) :].lstrip(" ") for text in texts), found[0])
     return Reply(code, tuple(texts))
 
 
@@ -86,7 +86,7 @@ class ReplyParser:
         replies = []
         while (end := self._buffer.find(b"\n")) >= 0:
             line = bytes(self._buffer[:end]).removesuffix(b"\r")
-            del self._buffer[:end + 1]
+            del self._buffer[: end + 1]
             reply = self._line(line)
             if reply is not None:
                 replies.append(reply)

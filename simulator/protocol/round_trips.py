@@ -33,5 +33,5 @@ def _moment_s(trace: Trace, connection: int, until: str) -> float:
             if sent and isinstance(event, Reply):
                 return event.at_s
     else:
-        raise UsageError(f"Round trips are counted until \"MAIL\" or until \"250\", not until {until!r}.")
+        raise UsageError(f'Round trips are counted until "MAIL" or until "250", not until {until!r}.')
     raise UsageError(f"On this connection the moment {until!r} never came.")

@@ -121,4 +121,6 @@ class SessionOutcome:
         if found is not None:
             return found
         failure = self.failure or Failure("", "the session ended before this recipient was mentioned", True)
-        return RecipientOutcome(address, "temporary" if failure.temporary else "permanent", failure.reply, failure.stage, failure.text)
+        return RecipientOutcome(
+            address, "temporary" if failure.temporary else "permanent", failure.reply, failure.stage, failure.text
+        )

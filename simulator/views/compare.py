@@ -29,8 +29,15 @@ def column(name: str, trace: Trace) -> Column:
     """Return the facts about the submission hop of one trace."""
     hop = hops(trace)[0]
     clear = sum(event.span.end - event.span.start for event in hop.spoken if not event.tls)
-    return Column(name, hop.log.server_port, f"{hop.protection} {hop.tls.version}" if hop.tls else hop.protection,
-                  exposure(hop).items, clear, round_trips(trace, hop.log.number, "MAIL"), round_trips(trace, hop.log.number, "250"))
+    return Column(
+        name,
+        hop.log.server_port,
+        f"{hop.protection} {hop.tls.version}" if hop.tls else hop.protection,
+        exposure(hop).items,
+        clear,
+        round_trips(trace, hop.log.number, "MAIL"),
+        round_trips(trace, hop.log.number, "250"),
+    )
 
 
 def compare_text(columns: Sequence[Column]) -> str:
@@ -43,7 +50,8 @@ def compare_text(columns: Sequence[Column]) -> str:
         *((f"listener: {item}", *(words[c.readable[item]] for c in columns)) for item in ITEMS),
         ("octets of the dialogue in cleartext", *(str(c.readable_octets) for c in columns)),
         ("round trips until MAIL", *(str(c.until_mail) for c in columns)),
-        ("round trips until the last 250", *(str(c.until_250) for c in columns))]
+        ("round trips until the last 250", *(str(c.until_250) for c in columns)),
+    ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))

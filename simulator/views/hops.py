@@ -7,7 +7,18 @@ from functools import cached_property
 from typing import Literal
 
 from simulator.protocol.dialogue import read_connection
-from simulator.trace.events import Command, ConnectionClosed, ConnectionFailed, Event, MessageData, Reply, SeenBy, Spoken, TlsEstablished, TlsFailed
+from simulator.trace.events import (
+    Command,
+    ConnectionClosed,
+    ConnectionFailed,
+    Event,
+    MessageData,
+    Reply,
+    SeenBy,
+    Spoken,
+    TlsEstablished,
+    TlsFailed,
+)
 from simulator.trace.trace import ConnectionLog, Trace
 
 Protection = Literal["cleartext", "STARTTLS", "implicit TLS"]
@@ -38,8 +49,11 @@ class Hop:
     @cached_property
     def spoken(self) -> tuple[Spoken, ...]:
         """Commands, replies and message data in order."""
-        return tuple(e for e in read_connection(self.trace, self.log.number, self.seen_by)
-                     if isinstance(e, (Command, Reply, MessageData)))
+        return tuple(
+            e
+            for e in read_connection(self.trace, self.log.number, self.seen_by)
+            if isinstance(e, (Command, Reply, MessageData))
+        )
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
@@ -76,12 +90,16 @@ class Hop:
         """One line: who speaks to whom, where, and how protected."""
         name = "Submission" if self.step == 1 else "Relay"
         version = f" ({self.tls.version})" if self.tls else ""
-        return (f"{name}: {self.log.client_host} -> {self.log.server_host} port {self.log.server_port}, "
-                f"{self.protection}{version}")
+        return (
+            f"{name}: {self.log.client_host} -> {self.log.server_host} port {self.log.server_port}, "
+            f"{self.protection}{version}"
+        )
 
 
 def hops(trace: Trace) -> tuple[Hop, ...]:
     """Return the SMTP connections of a trace in the order in which they were opened."""
-    smtp = sorted((log for log in trace.connections.values() if log.transport == "tcp" and log.server_port != 53),
-                  key=lambda log: log.number)
+    smtp = sorted(
+        (log for log in trace.connections.values() if log.transport == "tcp" and log.server_port != 53),
+        key=lambda log: log.number,
+    )
     return tuple(Hop(trace, log, number) for number, log in enumerate(smtp, 1))

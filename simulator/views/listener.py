@@ -60,4 +60,3 @@ def _needles(hop: Hop) -> dict[str, list[bytes]]:
             needles["subject"] += [line for line in header.split(b"\r\n") if line.lower().startswith(b"subject:")]
             needles["text"] += [line for line in body.split(b"\r\n") if len(line) > 3][:1]
     return needles
-

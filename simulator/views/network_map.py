@@ -1,4 +1,4 @@
-"""The map: who spoke to whom, in which order, and what a listener could have read. Drawn with networkx and matplotlib."""
+"""The map: who spoke to whom, in which order, and what a listener could read. Drawn with networkx and matplotlib."""
 
 from __future__ import annotations
 
@@ -6,73 +6,126 @@ from typing import TYPE_CHECKING
 
 from simulator.errors import UsageError
 from simulator.trace.trace import Trace
-from simulator.views.place import Line, lines, place_hosts, territories
+from simulator.views.picture import new_picture
+from simulator.views.place import (
+    HEIGHT,
+    WIDTH,
+    Line,
+    lines,
+    name_stands_above,
+    place_hosts,
+    place_labels,
+    role_of,
+    territories,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PROTECTED = "#0b5d1e"
-READABLE = "#a3330a"
-NAMES = "#3a3a8c"
 INK = "#1a1a1a"
+GROUND = "#f3efe4"
+STYLES = {
+    # kind: (colour, line style, width); told apart by style and words, not by colour alone
+    "protected": ("#0b5d1e", "solid", 4.0),
+    "readable": ("#a3330a", "dashed", 3.0),
+    "dns": ("#33339a", "dotted", 2.4),
+    "failed": ("#666666", "dashdot", 2.0),
+}
+LEGEND = (
+    ("protected", "protected by TLS"),
+    ("readable", "readable by anyone on the path"),
+    ("dns", "question to the DNS, readable"),
+    ("failed", "no connection"),
+)
 
 
-def label(line: Line) -> str:
-    """Return the text on a line: order, service, port, protection, and how often."""
-    what = "DNS" if line.port == 53 else line.service
-    times = f" ×{line.count}" if line.count > 1 else ""
+def kind(line: Line) -> str:
+    """Return how a line is drawn: a key of `STYLES`."""
     if line.failed:
-        return f"{line.first}. {what} {line.port}{times}: no connection"
-    protection = "" if line.port == 53 else f", {line.protection}"
-    return f"{line.first}. {what} {line.port}{times}{protection}"
+        return "failed"
+    if line.port == 53:
+        return "dns"
+    return "protected" if line.protected else "readable"
 
 
 def alt_text(trace: Trace) -> str:
     """Describe the map in words, for those who cannot see it."""
-    told = [f"{line.client} to {line.server}: {label(line)}" for line in lines(trace)]
-    return "Map of the connections, in order. " + "; ".join(told) + "."
+    told = [f"{line.client} to {line.server}: {' '.join(line.label.split())}" for line in lines(trace)]
+    return "Map of who spoke to whom, in order. " + "; ".join(told) + "."
 
 
 def draw_map(trace: Trace) -> Figure:
-    """Draw the hosts in their territories and the connections between them.
+    """Draw the hosts in their territories and the connections between them, 1280 x 720 pixels.
 
-    Solid thick lines are protected by TLS, dashed ones readable, dotted thin ones DNS (always readable); every line says
-    so in words too. Raises UsageError when the trace has no connections or a drawing library is missing.
+    Raises UsageError when the trace has no connections, or when networkx or matplotlib is missing.
     """
-    try:
-        import networkx
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError(f"Pictures need the package {error.name}; install it with: "
-                         f"python -m pip install -r requirements.txt") from error
     drawn = lines(trace)
     if not drawn:
         raise UsageError("There is nothing to draw: the trace has no connections. Send a message first.")
+    try:
+        import networkx
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import FancyBboxPatch
+    except ImportError as error:
+        raise UsageError(
+            f"Pictures need the package {error.name}; install it with: python -m pip install -r requirements.txt"
+        ) from error
+    figure = new_picture(alt_text(trace))
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(0, HEIGHT)
+    axes.set_axis_off()
+    for territory in territories(trace):
+        axes.add_patch(
+            FancyBboxPatch(
+                (territory.x - 20, 8), 40, 82, boxstyle="round,pad=0,rounding_size=2", fc=GROUND, ec="#b8b09a", zorder=0
+            )
+        )
+        axes.text(
+            territory.x, 91.5, territory.name, ha="center", va="bottom", fontsize=17, fontweight="bold", color=INK
+        )
     positions = place_hosts(trace)
     graph = networkx.MultiDiGraph()
     graph.add_nodes_from(positions)
-    figure = Figure(figsize=(12.8, 7.2), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_axis_off()
-    axes.set_title("Who spoke to whom", fontsize=20, color=INK, loc="left")
-    for territory in territories(trace):
-        axes.text(territory.x, max(y for _, y in positions.values()) + 0.95, territory.name, ha="center", va="bottom",
-                  fontsize=16, fontweight="bold", color=INK)
-    networkx.draw_networkx_nodes(graph, positions, ax=axes, node_size=900, node_color="#f4f1e6", edgecolors=INK, linewidths=1.8)
-    for host, (x, y) in positions.items():
-        axes.text(x, y - 0.36, host, ha="center", va="top", fontsize=13, color=INK, zorder=5,
-                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.9})
     for line in drawn:
-        color, style, width = ((NAMES, "dotted", 1.6) if line.port == 53 else
-                               (PROTECTED, "solid", 3.4) if line.protected else (READABLE, "dashed", 2.6))
-        bend = 0.0 if line.port != 53 else 0.12
+        color, style, width = STYLES[kind(line)]
+        graph.add_edge(line.client, line.server)
         networkx.draw_networkx_edges(
             graph, positions, edgelist=[(line.client, line.server)], ax=axes, edge_color=color, style=style, width=width,
-            arrowsize=22, node_size=900, connectionstyle=f"arc3,rad={bend}")
-        (x0, y0), (x1, y1) = positions[line.client], positions[line.server]
-        share = 0.5 if line.port != 53 else 0.62
-        axes.text(x0 + (x1 - x0) * share, y0 + (y1 - y0) * share, label(line), ha="center", va="center", fontsize=12,
-                  color=color, zorder=6, bbox={"facecolor": "white", "edgecolor": color, "boxstyle": "round,pad=0.25", "lw": 0.8})
-    axes.margins(0.12)
-    figure.set_gid(alt_text(trace))
+            arrowsize=24, node_size=620, connectionstyle="arc3,rad=0.0",
+        )  # fmt: skip
+    networkx.draw_networkx_nodes(
+        graph, positions, ax=axes, node_size=620, node_color="white", edgecolors=INK, linewidths=2.2
+    )
+    for host, (x, y) in positions.items():
+        box = {"facecolor": GROUND, "edgecolor": "none", "pad": 1.5}
+        name_y, role_y = (y + 10.2, y + 5.6) if name_stands_above(y) else (y - 5.6, y - 10.2)
+        axes.text(x, name_y, host, ha="center", va="center", fontsize=14, color=INK, zorder=5, bbox=box)
+        axes.text(
+            x,
+            role_y,
+            role_of(host, drawn),
+            ha="center",
+            va="center",
+            fontsize=12.5,
+            style="italic",
+            color=INK,
+            zorder=5,
+        )
+    for line in drawn:
+        x, y = place_labels(trace)[line.place]
+        color = STYLES[kind(line)][0]
+        frame = {"facecolor": "white", "edgecolor": color, "boxstyle": "round,pad=0.3", "linewidth": 1.4}
+        axes.text(
+            x, y, line.label, ha="center", va="center", fontsize=13, color=color, zorder=6, bbox=frame, linespacing=1.15
+        )
+    used = {kind(line) for line in drawn}
+    handles = [
+        Line2D([], [], color=STYLES[name][0], linestyle=STYLES[name][1], linewidth=STYLES[name][2], label=words)
+        for name, words in LEGEND
+        if name in used
+    ]
+    axes.legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=13, frameon=False, handlelength=3.5)
+    axes.set_xlim(0, WIDTH)  # networkx changes the limits
+    axes.set_ylim(0, HEIGHT)
     return figure

@@ -1,25 +1,25 @@
-"""Positions for pictures: pure functions of a trace, shared by all renderers. Nothing is drawn here."""
+"""Positions for pictures: pure functions of a trace, shared by all renderers. Nothing is drawn here.
+
+Units are hundredths of the picture's height; x grows to the right, y upwards.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from simulator.trace.events import ConnectionFailed, TlsEstablished
 from simulator.trace.trace import Trace
 from simulator.views.hops import SERVICES
 
-TERRITORY_GAP = 3.2
-ROW_GAP = 1.55
+WIDTH, HEIGHT = 178.0, 100.0
+TOP, BOTTOM = 74.0, 23.0
+"""Where the highest and the lowest host stand."""
+MARGIN = 22.0
+"""From the edge of the picture to the middle of the first and the last territory."""
+NAME_SERVERS = "name servers for all"
 
-
-@dataclass(frozen=True, slots=True)
-class Territory:
-    """The hosts of one organisation, or the name servers that belong to nobody on the map."""
-
-    name: str
-    x: float
-    hosts: tuple[str, ...]
+_ROLES = {465: "submission server", 587: "submission server", 25: "mail exchanger", 53: "name server"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +28,36 @@ class Line:
 
     client: str
     server: str
-    service: str
     port: int
     protection: str
-    """"readable", "STARTTLS", "implicit TLS"."""
-    first: int
-    """Place in the order in which things happened, from 1."""
+    """"readable", "STARTTLS" or "implicit TLS"."""
+    place: int
+    """Place in the order of first contact, from 1."""
     count: int
     failed: bool
 
     @property
     def protected(self) -> bool:
-        """A listener sees no dialogue after the handshake."""
+        """True when a listener sees no dialogue after the handshake."""
         return self.protection != "readable"
+
+    @property
+    def label(self) -> str:
+        """The words on the line: place, service and port, then how protected."""
+        service = "DNS" if self.port == 53 else SERVICES.get(self.port, "port")
+        first = f"{self.place}  {service} {self.port}" + (f" ×{self.count}" if self.count > 1 else "")
+        if self.failed:
+            return f"{first}\nno connection"
+        return first if self.port == 53 else f"{first}\n{self.protection}"
+
+
+@dataclass(frozen=True, slots=True)
+class Territory:
+    """The hosts of one organisation, or the name servers that serve everybody."""
+
+    name: str
+    x: float
+    hosts: tuple[str, ...]
 
 
 def organisation_of(host: str) -> str:
@@ -50,55 +67,99 @@ def organisation_of(host: str) -> str:
 
 def lines(trace: Trace) -> tuple[Line, ...]:
     """Return who spoke to whom, in order of first contact."""
-    groups: dict[tuple[str, str, int, str], list[tuple[int, bool]]] = {}
+    groups: dict[tuple[str, str, int, str], list[bool]] = {}
     tls = {e.connection: "implicit TLS" if e.implicit else "STARTTLS" for e in trace.of(TlsEstablished)}
     failed = {e.connection for e in trace.of(ConnectionFailed)}
-    for log in sorted(trace.connections.values(), key=lambda log: log.number):
-        key = log.client_host, log.server_host, log.server_port, tls.get(log.number, "readable")
-        groups.setdefault(key, []).append((log.number, log.number in failed))
+    for number in sorted(trace.connections):
+        log = trace.connections[number]
+        key = log.client_host, log.server_host, log.server_port, tls.get(number, "readable")
+        groups.setdefault(key, []).append(number in failed)
     return tuple(
-        Line(client, server, SERVICES.get(port, f"port {port}"), port, protection, place, len(members),
-             all(bad for _, bad in members))
-        for place, ((client, server, port, protection), members) in enumerate(groups.items(), 1))
+        Line(client, server, port, protection, place, len(members), all(members))
+        for place, ((client, server, port, protection), members) in enumerate(groups.items(), 1)
+    )
+
+
+def role_of(host: str, drawn: Sequence[Line]) -> str:
+    """Return what a host does, judged by who dials it and what it dials."""
+    served = {line.port for line in drawn if line.server == host}
+    for port, role in _ROLES.items():
+        if port in served:
+            return role
+    return "mail program"
 
 
 def territories(trace: Trace) -> tuple[Territory, ...]:
-    """Return the organisations from left to right: the sender's, the internet's name servers, then the recipients'.
+    """Return the organisations from left to right: the sender's, the name servers for all, the recipients'.
 
-    An organisation stands in the middle when it only answers DNS questions for everybody (root and top level).
+    Name servers serve everybody when they stand for no organisation: the root and the top-level domains.
     """
-    mail: list[str] = []
-    others: list[str] = []
     members: dict[str, list[str]] = {}
     for line in lines(trace):
         for host in (line.client, line.server):
-            domain = organisation_of(host)
-            name = domain if line.port != 53 or _speaks_mail(trace, domain) else "the internet"
-            members.setdefault(name, [])
-            if host not in members[name]:
+            name = NAME_SERVERS if host.startswith(("root-server.", "top-level.")) else organisation_of(host)
+            if host not in members.setdefault(name, []):
                 members[name].append(host)
-            place = others if name == "the internet" else mail
-            if name not in place:
-                place.append(name)
-    order: Sequence[str] = [*mail[:1], *others, *mail[1:]]
-    return tuple(Territory(name, index * TERRITORY_GAP, tuple(members[name])) for index, name in enumerate(order))
-
-
-def _speaks_mail(trace: Trace, domain: str) -> bool:
-    # A domain whose name server is asked for its own hosts is on the map for itself, not part of the middle.
-    return any(organisation_of(host) == domain and not host.startswith(("root-server.", "top-level."))
-               for log in trace.connections.values() for host in (log.client_host, log.server_host))
+    names = [name for name in members if name != NAME_SERVERS]
+    order = [*names[:1], *([NAME_SERVERS] if NAME_SERVERS in members else []), *names[1:]]
+    step = (WIDTH - 2 * MARGIN) / max(len(order) - 1, 1)
+    return tuple(Territory(name, MARGIN + i * step, tuple(members[name])) for i, name in enumerate(order))
 
 
 def place_hosts(trace: Trace) -> dict[str, tuple[float, float]]:
-    """Return a position for every host: one column per territory, first contact on top."""
+    """Return a position for every host.
+
+    A column per territory. Name servers stand on top, so that mail travels along the bottom and questions upwards.
+    """
+    drawn = lines(trace)
     placed: dict[str, tuple[float, float]] = {}
-    columns = territories(trace)
-    tallest = max((len(t.hosts) for t in columns), default=0)
-    for territory in columns:
-        top = (tallest - 1) * ROW_GAP / 2 + (len(territory.hosts) - 1) * ROW_GAP / 2
-        # The middle column stands a little higher so that lines across the map do not run through its hosts.
-        lift = ROW_GAP * 0.9 if territory.name == "the internet" else 0.0
-        for row, host in enumerate(territory.hosts):
-            placed[host] = territory.x, top - row * ROW_GAP + lift
+    for territory in territories(trace):
+        asked = [host for host in territory.hosts if role_of(host, drawn) == "name server"]
+        rest = [host for host in territory.hosts if host not in asked]
+        column = [*asked, *rest]
+        if territory.name == NAME_SERVERS:
+            ys = [TOP - i * 20.0 for i in range(len(column))]
+        elif len(column) == 1:
+            ys = [BOTTOM]
+        else:
+            ys = [TOP - i * (TOP - BOTTOM) / (len(column) - 1) for i in range(len(column))]
+        for host, y in zip(column, ys, strict=True):
+            placed[host] = territory.x, y
     return placed
+
+
+def place_labels(trace: Trace) -> dict[int, tuple[float, float]]:
+    """Return a position for the label of every line (by its place): on the line, away from hosts and other labels."""
+    positions = place_hosts(trace)
+    taken: list[tuple[float, float]] = []
+    found: dict[int, tuple[float, float]] = {}
+    for line in lines(trace):
+        (x0, y0), (x1, y1) = positions[line.client], positions[line.server]
+        candidates = [(x0 + (x1 - x0) * share, y0 + (y1 - y0) * share) for share in SHARES]
+        best = max(candidates, key=lambda at: _room(at, taken, positions.values()))
+        found[line.place] = best
+        taken.append(best)
+    return found
+
+
+SHARES = (0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7, 0.25, 0.75)
+LABEL_WIDTH, LABEL_HEIGHT = 34.0, 9.0
+HOST_WIDTH, HOST_HEIGHT = 38.0, 21.0
+
+
+def name_stands_above(y: float) -> bool:
+    """Tell whether a host's name and role stand above its dot: lines come from below to the upper hosts."""
+    return y > (TOP + BOTTOM) / 2 - 6
+
+
+def _room(
+    at: tuple[float, float], labels: Sequence[tuple[float, float]], hosts: Iterable[tuple[float, float]]
+) -> float:
+    """Return how far a label is from its nearest neighbour, in label sizes; 1.0 and more is free; more does not help."""
+    rooms = [max(abs(at[0] - x) / LABEL_WIDTH, abs(at[1] - y) / LABEL_HEIGHT) for x, y in labels]
+    wide, high = (LABEL_WIDTH + HOST_WIDTH) / 2, (LABEL_HEIGHT + HOST_HEIGHT) / 2
+    # A host's name and role stand on one side of its dot, so the middle of its space is not the dot.
+    rooms += [
+        max(abs(at[0] - x) / wide, abs(at[1] - (y + (4 if name_stands_above(y) else -4))) / high) for x, y in hosts
+    ]
+    return min([1.0, *rooms])

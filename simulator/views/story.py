@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from simulator.export.transcript import happening, hop_lines, readable
-from simulator.trace.events import DnsAnswered, Event, FieldsAdded, MessageComposed, MessageStored, Note, RecipientResult, RouteChosen
+from simulator.trace.events import (
+    DnsAnswered,
+    Event,
+    FieldsAdded,
+    MessageComposed,
+    MessageStored,
+    Note,
+    RecipientResult,
+    RouteChosen,
+)
 from simulator.trace.trace import Trace
 from simulator.views.hops import Hop, hops
 from simulator.views.listener import ITEMS, exposure
@@ -24,8 +33,10 @@ def story(trace: Trace, letters: Mapping[str, bytes] | None = None) -> str:
 def _story(trace: Trace, letters: Mapping[str, bytes]) -> Iterator[str]:
     found = hops(trace)
     for composed in trace.of(MessageComposed):
-        yield (f"{composed.reverse_path} writes to {', '.join(composed.recipients)} ({composed.size_octets} octets). "
-               f"Medium: {trace.header.get('medium', 'unknown')}; {float(trace.header.get('latency_s', 0)) * 1000:g} ms one way.")
+        yield (
+            f"{composed.reverse_path} writes to {', '.join(composed.recipients)} ({composed.size_octets} octets). "
+            f"Medium: {trace.header.get('medium', 'unknown')}; {float(trace.header.get('latency_s', 0)) * 1000:g} ms one way."
+        )
     for note in trace.of(Note):
         yield f"NOTE: {note.text}"
     yield MARKS
@@ -82,8 +93,12 @@ def _exposures(found: tuple[Hop, ...]) -> Iterator[str]:
     rows = [("link", *ITEMS)]
     for hop in found:
         items = exposure(hop).items
-        rows.append((f"{hop.log.client_host} -> {hop.log.server_host}:{hop.log.server_port} ({hop.protection})",
-                     *(words[items[name]] for name in ITEMS)))
+        rows.append(
+            (
+                f"{hop.log.client_host} -> {hop.log.server_host}:{hop.log.server_port} ({hop.protection})",
+                *(words[items[name]] for name in ITEMS),
+            )
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -151,7 +151,9 @@ def test_S07_date_and_message_id_are_added_once_and_only_where_missing(net, msa)
     own = "Date: Thu, 01 Jan 1998 00:00:00 +0000\r\nMessage-ID: <own@alice.example>\r\n"
     for header in ("", own):
         msa.sendmail(
-            "alice@alice.example", ["bob@bob.example"], f"From: alice@alice.example\r\n{header}Subject: S07\r\n\r\nx\r\n"
+            "alice@alice.example",
+            ["bob@bob.example"],
+            f"From: alice@alice.example\r\n{header}Subject: S07\r\n\r\nx\r\n",
         )
     bare, full = letters(net)[before:]
     assert len(bare.message.get_all("Date")) == len(bare.message.get_all("Message-ID")) == 1

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from support.wires import SmallNet, eventually
 
 from simulator.errors import UsageError
-from support.wires import SmallNet, eventually
 
 
 @contextmanager

@@ -6,11 +6,11 @@ import asyncio
 import socket
 
 import pytest
+from support.wires import CLIENT, LATENCY_S, MEDIA, RTT, SERVER, Echo, Noting, SmallNet
 
 from simulator.errors import UsageError
 from simulator.network.link import WINDOW_OCTETS
 from simulator.trace.events import ConnectionClosed, ConnectionFailed, ConnectionOpened
-from support.wires import CLIENT, LATENCY_S, MEDIA, RTT, SERVER, Echo, Noting, SmallNet
 
 
 class HalfOpen(Noting):

@@ -7,6 +7,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -116,6 +117,15 @@ def nothing_left() -> Iterator[None]:
     before = descriptors()
     yield
     assert descriptors() == before
+
+
+def run_while(net: SmallNet, work: Callable[[], T]) -> T:
+    """Do blocking work in a thread of its own, as a foreign program would, while the loop runs; return its result."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        future.add_done_callback(lambda _: net.loop.call_soon_threadsafe(net.loop.stop))
+        net.loop.run_forever()
+        return future.result()
 
 
 def eventually(true: Callable[[], bool], what: str, patience_s: float = 10.0) -> None:

@@ -3,12 +3,12 @@
 import io
 
 import pytest
+from support.traces import new_recorder, open_connection, say
 
 from simulator.errors import UsageError
 from simulator.trace.events import ConnectionOpened, Note, TlsFailed
 from simulator.trace.recorder import EVENT_OCTETS, Recorder
 from simulator.trace.store import load, save
-from support.traces import new_recorder, open_connection, say
 
 
 def note(recorder, text="x", **where):

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.traces import full_trace, new_recorder, open_connection, record_example, say
 
 from simulator.errors import PlanError, UsageError
 from simulator.trace.events import KINDS, Command, Span
 from simulator.trace.store import load, save
 from simulator.trace.streams import STREAMS
 from simulator.trace.trace import Trace
-from support.traces import full_trace, new_recorder, open_connection, record_example, say
 
 
 def written(trace, **options):

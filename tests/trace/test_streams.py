@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.traces import new_recorder, open_connection, say
 
 from simulator.trace.streams import Stream
-from support.traces import new_recorder, open_connection, say
 
 PIECES = st.lists(st.binary(max_size=12), max_size=12)
 
