@@ -1,4 +1,4 @@
-"""The command line. Every problem is one sentence; exit codes: 0 done, 1 not delivered, 2 wrong usage, 3 internal error."""
+"""The command line. Problems are one sentence; exit codes: 0 done, 1 not delivered, 2 wrong usage, 3 internal error."""
 
 from __future__ import annotations
 
@@ -112,7 +112,8 @@ def _sending(command: argparse.ArgumentParser) -> None:
         "--mode",
         default=None,
         metavar="M",
-        help="implicit (465), starttls (587, required), starttls-if-offered, cleartext; default: implicit, then starttls",
+        help="implicit (465), starttls (587, required), starttls-if-offered, cleartext; "
+        "default: implicit, then starttls",
     )
     command.add_argument(
         "--medium", default="loopback", metavar="M", help="loopback (real sockets on 127.0.0.1) or memory"
@@ -265,13 +266,15 @@ def run_compare(chosen: argparse.Namespace) -> int:
         print(json.dumps([asdict(each) for each in columns], indent=2))
         return DONE if delivered else NOT_DELIVERED
     print(
-        "The same letter, handed to the outgoing server in three ways. What a listener on that link could read, and what it cost."
+        "The same letter, handed to the outgoing server in three ways: "
+        "what a listener on that link could read, and what it cost."
     )
     print()
     print(compare_text(columns))
     print()
     print(
-        "Cleartext goes to old-mail.alice.example, a server made for this lesson (unsafe_cleartext_auth); the others refuse it."
+        "Cleartext goes to old-mail.alice.example, a server made for this lesson (unsafe_cleartext_auth); "
+        "the others refuse it."
     )
     return DONE if delivered else NOT_DELIVERED
 

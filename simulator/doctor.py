@@ -56,7 +56,8 @@ class Report(tuple[Check, ...]):
             f"<td>{html.escape(c.found)}</td></tr>"
             for c in self
         )
-        return f'<table><thead><tr><th scope="col"></th><th scope="col">what</th><th scope="col">found</th></tr></thead>{rows}</table>'
+        head = "".join(f'<th scope="col">{heading}</th>' for heading in ("", "what", "found"))
+        return f"<table><thead><tr>{head}</tr></thead>{rows}</table>"
 
 
 def check_installation() -> Report:

@@ -108,8 +108,8 @@ class Journey:
         """Count round trips from the SYN of a hop, without DNS, by the recorded octets.
 
         `until="MAIL"`: when the client put MAIL FROM on the wire; `until="250"`: when the reply after the final dot had
-        arrived. An integer wherever the time between is a whole number of round trips. Raises UsageError when that moment
-        never came, or when the link has no latency.
+        arrived. An integer wherever the time between is a whole number of round trips. Raises UsageError when that
+        moment never came, or when the link has no latency.
         """
         return round_trips(self.trace, self._hop(hop).log.number, until)
 

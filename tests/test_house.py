@@ -121,12 +121,19 @@ def real_addresses(text: str) -> Iterator[str]:
             yield found
 
 
+ABOUT_THEM = {
+    "tests/network/test_loopback_only.py": {"8.0.2.0", "::ffff:127"},  # what the network must refuse
+    "tests/protocol/test_replies.py": {"5.1.1.1"},  # not an address: a status code with one part too many
+}
+"""Where something that looks like a real address is the subject."""
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=name)
 def test_only_reserved_names_and_addresses(path: Path) -> None:
     said = prose(path)
     if path == Path(__file__):
         said = re.sub(r"gmail\.com|8\.8\.8\.8|2600::1", "", said)  # the test of the search, below
-    found = sorted({*real_names(said), *real_addresses(said)})
+    found = sorted({*real_names(said), *real_addresses(said)} - ABOUT_THEM.get(name(path), set()))
     assert not found, (
         f"{name(path)} names {', '.join(found)}: use names under .example or .test (RFC 2606) and addresses "
         "in 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24 or 2001:db8::/32 (RFC 5737, RFC 3849)"

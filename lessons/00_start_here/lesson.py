@@ -39,8 +39,8 @@ net.endpoints()
 # This table is the whole internet. Each line is a service that listens.
 #
 # - **logical address** and **port** are what the story uses: 25, 465 and 587 for mail, 53 for names.
-# - **real address** and **real port** are where the same service really is on your computer. Ordinary users may not open
-#   ports below 1024, so the small internet uses high ones and translates.
+# - **real address** and **real port** are where the same service really is on your computer. Ordinary users may not
+#   open   ports below 1024, so the small internet uses high ones and translates.
 #
 # ## 3. Send the first message
 #

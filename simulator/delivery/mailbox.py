@@ -11,7 +11,6 @@ import os
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
-from typing import cast
 
 from simulator.errors import UsageError
 
@@ -29,7 +28,7 @@ class StoredMessage:
     @property
     def message(self) -> EmailMessage:
         """The message as Python's email package reads it."""
-        return cast(EmailMessage, email.message_from_bytes(self.octets, policy=email.policy.default))
+        return email.message_from_bytes(self.octets, policy=email.policy.default)
 
     @property
     def subject(self) -> str:

@@ -1,6 +1,6 @@
 """The dialogue of every hop as text, with marks that say what was readable on the way.
 
-`->` and `<-` travelled in cleartext, `~>` and `<~` inside TLS (the marks that swaks users know); `--` is no dialogue but
+`->` and `<-` travelled in cleartext, `~>` and `<~` inside TLS (swaks users know these marks); `--` is no dialogue but
 something that happened. Passwords are masked unless they travelled in clear, for then everybody on the path has them.
 """
 
@@ -130,7 +130,7 @@ def happening(event: Event) -> str:
 
 
 def transcript(trace: Trace, *, most_data_lines: int | None = None) -> str:
-    """Return the dialogue of every hop of a trace, with the DNS walk before the relay and what became of each recipient."""
+    """Return the dialogue of every hop, with the DNS walk before the relay and what became of each recipient."""
     return "\n".join(_transcript(trace, most_data_lines)) + "\n"
 
 
@@ -152,13 +152,17 @@ def _transcript(trace: Trace, most_data_lines: int | None) -> Iterable[str]:
         yield ""
         yield f"Hop {hop.number}. {hop.title}"
         yield from hop_lines(hop, most_data_lines=most_data_lines)
-    rest = [e for e in trace.events if isinstance(e, (DnsAnswered, RouteChosen)) and e.number not in told]
-    ends = [e for e in trace.events if isinstance(e, (RecipientResult, MessageStored, Note))]
-    if rest or ends:
+    last = [
+        e
+        for e in trace.events
+        if (isinstance(e, (DnsAnswered, RouteChosen))
+        and e.number not in told)
+        or isinstance(e, (RecipientResult, MessageStored, Note))
+    ]
+    if last:
         yield ""
         yield "What became of it"
-        for event in sorted([*rest, *ends], key=lambda e: e.number):
-            yield f"  {event.at_s:8.3f} s  {event.host}: {happening(event)}"
+        yield from (f"  {e.at_s:8.3f} s  {e.host}: {happening(e)}" for e in last)
 
 
 def _first_number(hop: Hop) -> int:

@@ -228,6 +228,8 @@ class NetworkLoop(base_events.BaseEventLoop):
 
     def finish(self) -> None:
         """End every connection and every task that is left, then close the loop."""
+        if self.is_closed():
+            return
         try:
             with self.clock.call():
                 self.run_until_complete(self._end_all())

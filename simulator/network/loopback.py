@@ -16,6 +16,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 from simulator.errors import InternalError, UsageError
 from simulator.network.end import Side
@@ -108,8 +109,8 @@ def reset_on_close(sock: socket.socket) -> None:
 class SocketPair:
     """Two connected TCP sockets on loopback, one per end."""
 
-    def __init__(self, listener: socket.socket, stranger: Callable[[socket.socket], None]) -> None:
-        """Connect to our own `listener`; whoever else was waiting there is handed to `stranger`."""
+    def __init__(self, listener: socket.socket, stranger: Callable[[socket.socket, Any], None]) -> None:
+        """Connect to our own `listener`; whoever else was waiting there is handed to `stranger`, with its address."""
         target = listener.getsockname()
         self._client = new_socket(target[0], socket.SOCK_STREAM)
         try:
@@ -128,7 +129,7 @@ class SocketPair:
             self._client.close()
             raise
 
-    def _accept(self, listener: socket.socket, stranger: Callable[[socket.socket], None]) -> socket.socket:
+    def _accept(self, listener: socket.socket, stranger: Callable[[socket.socket, Any], None]) -> socket.socket:
         while True:
             try:
                 accepted, peer = listener.accept()
@@ -139,7 +140,7 @@ class SocketPair:
                 continue  # a stranger that has gone again
             if peer == self._client.getsockname():
                 return accepted
-            stranger(accepted)
+            stranger(accepted, peer)
 
     def carry(self, from_client: bool, octets: bytes) -> bytes:
         """Move octets through the kernel and return them as they came out."""

@@ -93,11 +93,11 @@ class LoopbackLoop(NetworkLoop, asyncio.SelectorEventLoop):
 
     def medium_carrier(self, service: Service) -> Carrier:
         """Connect two real sockets through the service's real port."""
-        return SocketPair(self._door(service), lambda stranger: self._welcome(service, stranger))
+        return SocketPair(self._door(service), lambda *stranger: self._welcome(service, *stranger))
 
     def _somebody_came(self, service: Service) -> None:
         try:
-            accepted, _ = service.door.accept()
+            accepted, peer = service.door.accept()
         except (BlockingIOError, ConnectionError):
             return  # gone again, or already taken by one of our own connections
         except OSError as error:
@@ -107,16 +107,14 @@ class LoopbackLoop(NetworkLoop, asyncio.SelectorEventLoop):
             self.remove_reader(service.door)
             self.call_later(REST_S, self._watch, service)
             return
-        self._welcome(service, accepted)
+        self._welcome(service, accepted, peer)
 
-    def _welcome(self, service: Service, accepted: socket.socket) -> None:
-        try:
-            port = accepted.getpeername()[1]
-        except OSError:  # it came and went
+    def _welcome(self, service: Service, accepted: socket.socket, peer: Any) -> None:
+        if not peer:  # macOS, of one that has gone again
             accepted.close()
             return
         bridge = Bridge(self, accepted)
-        wire = self.network.welcome(service, bridge, (FOREIGN_ADDRESS, port))
+        wire = self.network.welcome(service, bridge, (FOREIGN_ADDRESS, peer[1]))
         bridge.attach(wire.client)
         wire.server.context.run(service.accept, wire)
 

@@ -335,7 +335,7 @@ class Network:
 
 def _latency(latency_s: float) -> float:
     if not 0 <= latency_s < float("inf"):
-        raise UsageError(f"A latency cannot be negative or endless ({latency_s} s); give seconds one way, such as 0.02.")
+        raise UsageError(f"A latency cannot be negative or endless ({latency_s} s); give seconds one way, like 0.02.")
     return latency_s
 
 

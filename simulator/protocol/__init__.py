@@ -1,1 +1,1 @@
-"""THE LANGUAGE: what commands, replies, addresses and messages are. Pure: no clock, no network, no library of others."""
+"""THE LANGUAGE: what commands, replies, addresses and messages are. Pure: no clock, no network, no other library."""

@@ -1,7 +1,7 @@
 """From octets to what was said: commands, replies and messages, whoever sent them and however they were cut.
 
-`read_dialogue` is pure: two runs of octets in, items out. `read_connection` does it for a connection of a trace and gives
-every item its time. There is no second record of the dialogue that could disagree with the octets.
+`read_dialogue` is pure: two runs of octets in, items out. `read_connection` does it for a connection of a trace and
+gives every item its time. There is no second record of the dialogue that could disagree with the octets.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ class _Reader:
 def read_dialogue(client: bytes, server: bytes, *, outside: bool = False) -> list[Said]:
     """Return what was said on a connection, from the whole octets of both directions.
 
-    The order is that of cause and effect as far as the octets tell; how they were cut does not matter. Octets that are no
-    SMTP never raise. With `outside` the octets are those of the wire: reading stops where TLS records begin.
+    The order is that of cause and effect as far as the octets tell; how they were cut does not matter. Octets that are
+    no SMTP never raise. With `outside` the octets are those of the wire: reading stops where TLS records begin.
     """
     return _Reader(client, server, outside).read()
 
@@ -177,8 +177,8 @@ _STREAMS: dict[SeenBy, tuple[str, str]] = {
 def read_connection(trace: Trace, number: int, seen_by: SeenBy) -> tuple[Spoken, ...]:
     """Return the commands, replies and messages of one connection as one end, or a listener on the wire, saw them.
 
-    Times are those at which the last octet was there. What a server hears is caused by what the client said, and the other
-    way round, where both ends are recorded.
+    Times are those at which the last octet was there. What a server hears is caused by what the client said, and the
+    other way round, where both ends are recorded.
     """
     log = trace.connections[number]
     lengths = tuple(

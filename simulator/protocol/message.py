@@ -1,4 +1,4 @@
-"""Messages as octets: fields are found, put on top or taken away, and nothing else changes (RFC 5322, RFC 5321 section 4.4)."""
+"""Messages as octets: fields are found, put on top or taken away, and nothing else changes (RFC 5322)."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def fold(field: str) -> bytes:
 
 
 def normalise_line_endings(octets: bytes) -> bytes:
-    """Return the octets with CRLF wherever there was a CRLF, a bare LF or a bare CR (RFC 5321 section 2.3.8), and at the end."""
+    """Return the octets with CRLF for every CRLF, bare LF or bare CR (RFC 5321 section 2.3.8), and at the end."""
     lines = re.sub(rb"\r\n|\r|\n", b"\r\n", octets)
     return lines if not lines or lines.endswith(b"\r\n") else lines + b"\r\n"
 
@@ -123,6 +123,15 @@ def dot_unstuff(octets: bytes) -> bytes:
 def longest_line_octets(octets: bytes) -> int:
     """Return the length of the longest line without its CRLF."""
     return max(len(line) for line in octets.split(b"\r\n"))
+
+
+def line_problem(octets: bytes) -> str | None:
+    """Return why octets cannot be sent as lines of text, in half a sentence, or None."""
+    if not octets.count(b"\r\n") == octets.count(b"\r") == octets.count(b"\n"):
+        return "the message has a CR or LF that is not part of CR LF"  # RFC 5321 section 2.3.8
+    if longest_line_octets(octets) > LINE_OCTETS:
+        return f"the message has a line of more than {LINE_OCTETS} octets"  # RFC 5322 section 2.1.1
+    return None
 
 
 def is_8bit(octets: bytes) -> bool:
@@ -206,12 +215,12 @@ def envelope_recipients(octets: bytes) -> list[Address]:
 
 
 def required_fields_problem(octets: bytes) -> str | None:
-    """Return what is wrong with the fields that every message must have, in one sentence, or None (RFC 5322 section 3.6)."""
+    """Return what is wrong with the fields that every message must have, or None (RFC 5322 section 3.6)."""
     found = fields(octets)
     count = {name: sum(field.name.lower() == name for field in found) for name in ("date", "from", "sender")}
     for name in ("date", "from"):
         if count[name] != 1:
-            return f"The message has {count[name] or 'no'} {name.capitalize()} field{'s' if count[name] > 1 else ''}; it needs exactly one."
+            return f"The message needs exactly one {name.capitalize()} field, not {count[name]}."
     authors = email.utils.getaddresses([field.value for field in found if field.name.lower() == "from"])
     if len(authors) > 1 and count["sender"] != 1:
         return "The message has several authors; then it needs one Sender field."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 LINE_OCTETS = 4096
@@ -42,6 +43,11 @@ class Reply:
         return self.severity == 2
 
     @property
+    def intermediate(self) -> bool:
+        """3yz: the server waits for more."""
+        return self.severity == 3
+
+    @property
     def temporary(self) -> bool:
         """4yz: try again later."""
         return self.severity == 4
@@ -55,21 +61,25 @@ class Reply:
         return " ".join(str(part) for part in (self.code, self.enhanced, self.text) if part)
 
 
-def make_reply(raw: list[tuple[int, str]]) -> Reply:
+def make_reply(raw: Sequence[tuple[int, str]]) -> Reply:
     """Make a reply from (code, text) of its lines. Raises ReplyError when the codes differ (RFC 5321 section 4.2.1)."""
     code = raw[0][0]
     if any(other != code for other, _ in raw):
         raise ReplyError(f"a reply mixes the codes {', '.join(dict.fromkeys(str(other) for other, _ in raw))}")
-    texts = [text for _, text in raw]
+    texts = tuple(text for _, text in raw)
     # RFC 2034 section 4: the enhanced code stands on every line; its class equals the first digit.
-    found = [match[1] if (match := _ENHANCED.match(text)) and match[1][0] == str(code)[0] else None for text in texts]
-    if found[0] is not None and all(each == found[0] for each in found):
-        return Reply(code, tuple(text[len(found[0]) :].lstrip(" ") for text in texts), found[0])
-    return Reply(code, tuple(texts))
+    match = _ENHANCED.match(texts[0])
+    enhanced = match[1] if match and match[1][0] == str(code)[0] else None
+    if enhanced is not None and all(text == enhanced or text.startswith(f"{enhanced} ") for text in texts):
+        return Reply(code, tuple(text[len(enhanced) :].lstrip(" ") for text in texts), enhanced)
+    return Reply(code, texts)
 
 
 class ReplyParser:
-    """Turns octets into replies, however they are cut."""
+    """Turns octets into replies, however they are cut.
+
+    Only CRLF ends a line: a bare CR or LF is an error (RFC 5321 section 2.3.8).
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -77,27 +87,35 @@ class ReplyParser:
 
     @property
     def pending(self) -> bool:
-        """True when octets of an unfinished reply are waiting."""
+        """True when there are octets that have not become a reply yet."""
         return bool(self._buffer or self._raw)
 
-    def feed(self, octets: bytes) -> list[Reply]:
-        """Take octets; return the replies that are complete now. Raises ReplyError for what is no reply."""
+    def feed(self, octets: bytes) -> Iterator[Reply]:
+        """Take octets; yield the replies that are complete now.
+
+        The iterator raises ReplyError where it comes upon something that is no reply; the replies before it count.
+        """
         self._buffer += octets
-        replies = []
+        return self._replies()
+
+    def _replies(self) -> Iterator[Reply]:
         while (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[:end]).removesuffix(b"\r")
+            line = bytes(self._buffer[: end + 1])
             del self._buffer[: end + 1]
             reply = self._line(line)
             if reply is not None:
-                replies.append(reply)
-        if len(self._buffer) > LINE_OCTETS:
+                yield reply
+        if len(self._buffer.removesuffix(b"\r")) > LINE_OCTETS:
             raise ReplyError(f"a reply line has more than {LINE_OCTETS} octets")
-        return replies
 
     def _line(self, line: bytes) -> Reply | None:
-        match = _LINE.fullmatch(line)
-        if match is None or len(line) > LINE_OCTETS:
-            raise ReplyError(f"this is no reply: {line[:60].decode('ascii', 'backslashreplace')!r}")
+        if len(line) - 2 > LINE_OCTETS:
+            raise ReplyError(f"a reply line has more than {LINE_OCTETS} octets")
+        match = _LINE.fullmatch(line.removesuffix(b"\n").removesuffix(b"\r"))
+        if match is None:
+            raise ReplyError(f"this is no reply: {_shown(line)}")
+        if not line.endswith(b"\r\n"):
+            raise ReplyError(f"a line ends with LF alone instead of CR LF: {_shown(line)}")
         self._raw.append((int(match[1]), (match[3] or b"").decode("utf-8", "replace")))
         if match[2] == b"-":
             if len(self._raw) >= REPLY_LINES:
@@ -105,3 +123,7 @@ class ReplyParser:
             return None
         raw, self._raw = self._raw, []
         return make_reply(raw)
+
+
+def _shown(line: bytes) -> str:
+    return repr(line.rstrip(b"\r\n")[:60].decode("ascii", "backslashreplace"))

@@ -9,7 +9,9 @@ from simulator.trace.trace import Trace
 
 
 def round_trips(trace: Trace, connection: int, until: str) -> int | float:
-    """Count round trips from the SYN to a moment at the client's end: "MAIL" (sent) or "250" (reply after the dot arrived).
+    """Count round trips from the SYN to a moment at the client's end.
+
+    "MAIL": the command was sent; "250": the reply after the dot arrived.
 
     DNS is not counted. Returns an int wherever the time is a whole number of round trips.
     """

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Literal
 
 from simulator.protocol.commands import Capabilities
+from simulator.protocol.message import is_8bit, split_message
 from simulator.protocol.replies import Reply
 
 Result = Literal["accepted", "temporary", "permanent"]
@@ -45,9 +46,19 @@ class Envelope:
     """With CRLF line ends, dots not doubled."""
 
     @property
-    def smtputf8(self) -> bool:
-        """True when an address needs SMTPUTF8 (RFC 6531 section 3.1)."""
+    def size_octets(self) -> int:
+        """Size as it is declared: line ends count, doubled dots and the lone dot do not (RFC 1870 section 5)."""
+        return len(self.content) + (0 if not self.content or self.content.endswith(b"\r\n") else 2)
+
+    @property
+    def address_beyond_ascii(self) -> bool:
+        """True when an address is not ASCII."""
         return not all(address.isascii() for address in (self.reverse_path, *self.recipients))
+
+    @property
+    def smtputf8(self) -> bool:
+        """True when an address or a header field needs SMTPUTF8 (RFC 6531 section 3.1, RFC 6532 section 3)."""
+        return self.address_beyond_ascii or is_8bit(split_message(self.content)[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +77,10 @@ class Attempt:
     fold_auth: bool = False
     """Put AUTH PLAIN into that group too (RFC 4954 section 4)."""
     stop_after: str | None = None
-    """Verb after which to QUIT, such as "EHLO", "STARTTLS", "AUTH" or "RCPT"."""
+    """Verb after which to QUIT: "EHLO", "STARTTLS", "AUTH", "MAIL" or "RCPT"."""
     quit: bool = True
+    unsafe_lines: bool = False
+    """True: send text with bare CR or LF, or with lines that are too long, as it is. Only for lessons (smuggling)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +128,22 @@ class SessionOutcome:
         """True when the server is responsible for at least one recipient now."""
         return any(outcome.result == "accepted" for outcome in self.recipients.values())
 
+    def fail(self, failure: Failure, envelope: Envelope | None) -> None:
+        """Note why the session ends, as the fate of every recipient that has none yet. The first reason stays."""
+        if self.failure is None:
+            self.failure = failure
+        for address in envelope.recipients if envelope else ():
+            self.recipients.setdefault(address, _shared_fate(address, failure))
+
     def recipient(self, address: str) -> RecipientOutcome:
         """Return what became of a recipient; one that was never mentioned shares the fate of the session."""
         found = self.recipients.get(address)
         if found is not None:
             return found
         failure = self.failure or Failure("", "the session ended before this recipient was mentioned", True)
-        return RecipientOutcome(
-            address, "temporary" if failure.temporary else "permanent", failure.reply, failure.stage, failure.text
-        )
+        return _shared_fate(address, failure)
+
+
+def _shared_fate(address: str, failure: Failure) -> RecipientOutcome:
+    result: Result = "temporary" if failure.temporary else "permanent"
+    return RecipientOutcome(address, result, failure.reply, failure.stage, failure.text)

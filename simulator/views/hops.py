@@ -24,7 +24,7 @@ from simulator.trace.trace import ConnectionLog, Trace
 Protection = Literal["cleartext", "STARTTLS", "implicit TLS"]
 
 SERVICES = {25: "relay", 465: "submissions", 587: "submission", 53: "dns"}
-"""Names of the services by well-known port (RFC 5321 section 4.5.4.2, RFC 8314 section 7.3, RFC 6409 section 3.1, RFC 1035)."""
+"""Names of the services by well-known port (RFC 5321 section 4.5.4.2, RFC 8314 section 7.3, RFC 6409, RFC 1035)."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from simulator.errors import UsageError
 from simulator.trace.trace import Trace
@@ -24,12 +24,21 @@ if TYPE_CHECKING:
 
 INK = "#1a1a1a"
 GROUND = "#f3efe4"
-STYLES = {
-    # kind: (colour, line style, width); told apart by style and words, not by colour alone
-    "protected": ("#0b5d1e", "solid", 4.0),
-    "readable": ("#a3330a", "dashed", 3.0),
-    "dns": ("#33339a", "dotted", 2.4),
-    "failed": ("#666666", "dashdot", 2.0),
+
+
+class Style(NamedTuple):
+    """How a line looks."""
+
+    color: str
+    line: Literal["solid", "dashed", "dotted", "dashdot"]
+    width: float
+
+
+STYLES = {  # told apart by line style and words, not by colour alone
+    "protected": Style("#0b5d1e", "solid", 4.0),
+    "readable": Style("#a3330a", "dashed", 3.0),
+    "dns": Style("#33339a", "dotted", 2.4),
+    "failed": Style("#666666", "dashdot", 2.0),
 }
 LEGEND = (
     ("protected", "protected by TLS"),
@@ -88,11 +97,11 @@ def draw_map(trace: Trace) -> Figure:
     graph = networkx.MultiDiGraph()
     graph.add_nodes_from(positions)
     for line in drawn:
-        color, style, width = STYLES[kind(line)]
+        look = STYLES[kind(line)]
         graph.add_edge(line.client, line.server)
         networkx.draw_networkx_edges(
-            graph, positions, edgelist=[(line.client, line.server)], ax=axes, edge_color=color, style=style, width=width,
-            arrowsize=24, node_size=620, connectionstyle="arc3,rad=0.0",
+            graph, positions, edgelist=[(line.client, line.server)], ax=axes, edge_color=look.color,
+            style=look.line, width=look.width, arrowsize=24, node_size=620, connectionstyle="arc3,rad=0.0",
         )  # fmt: skip
     networkx.draw_networkx_nodes(
         graph, positions, ax=axes, node_size=620, node_color="white", edgecolors=INK, linewidths=2.2
@@ -114,14 +123,14 @@ def draw_map(trace: Trace) -> Figure:
         )
     for line in drawn:
         x, y = place_labels(trace)[line.place]
-        color = STYLES[kind(line)][0]
+        color = STYLES[kind(line)].color
         frame = {"facecolor": "white", "edgecolor": color, "boxstyle": "round,pad=0.3", "linewidth": 1.4}
         axes.text(
             x, y, line.label, ha="center", va="center", fontsize=13, color=color, zorder=6, bbox=frame, linespacing=1.15
         )
     used = {kind(line) for line in drawn}
     handles = [
-        Line2D([], [], color=STYLES[name][0], linestyle=STYLES[name][1], linewidth=STYLES[name][2], label=words)
+        Line2D([], [], color=STYLES[name].color, linestyle=STYLES[name].line, linewidth=STYLES[name].width, label=words)
         for name, words in LEGEND
         if name in used
     ]

@@ -155,7 +155,7 @@ def name_stands_above(y: float) -> bool:
 def _room(
     at: tuple[float, float], labels: Sequence[tuple[float, float]], hosts: Iterable[tuple[float, float]]
 ) -> float:
-    """Return how far a label is from its nearest neighbour, in label sizes; 1.0 and more is free; more does not help."""
+    """Return how far a label is from its nearest neighbour, in label sizes; 1.0 and more is free."""
     rooms = [max(abs(at[0] - x) / LABEL_WIDTH, abs(at[1] - y) / LABEL_HEIGHT) for x, y in labels]
     wide, high = (LABEL_WIDTH + HOST_WIDTH) / 2, (LABEL_HEIGHT + HOST_HEIGHT) / 2
     # A host's name and role stand on one side of its dot, so the middle of its space is not the dot.

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from simulator.export.transcript import happening, hop_lines, readable
 from simulator.trace.events import (
     DnsAnswered,
-    Event,
     FieldsAdded,
     MessageComposed,
     MessageStored,
@@ -35,7 +34,7 @@ def _story(trace: Trace, letters: Mapping[str, bytes]) -> Iterator[str]:
     for composed in trace.of(MessageComposed):
         yield (
             f"{composed.reverse_path} writes to {', '.join(composed.recipients)} ({composed.size_octets} octets). "
-            f"Medium: {trace.header.get('medium', 'unknown')}; {float(trace.header.get('latency_s', 0)) * 1000:g} ms one way."
+            f"Medium: {trace.header.get('medium')}; {float(trace.header.get('latency_s', 0)) * 1000:g} ms one way."
         )
     for note in trace.of(Note):
         yield f"NOTE: {note.text}"
@@ -82,15 +81,13 @@ def _names(trace: Trace, hop: Hop, told: set[int]) -> Iterator[str]:
 
 
 def _added(trace: Trace, hop: Hop) -> Iterator[str]:
-    last: Event | None = hop.spoken[-1] if hop.spoken else None
     for event in trace.of(FieldsAdded, connection=hop.log.number):
-        if last is not None:
-            yield f"              -- {event.host} put on top: {', '.join(event.fields)}"
+        yield f"              -- {event.host} put on top: {', '.join(event.fields)}"
 
 
 def _exposures(found: tuple[Hop, ...]) -> Iterator[str]:
     words = {True: "READABLE", False: "hidden", None: "-"}
-    rows = [("link", *ITEMS)]
+    rows: list[tuple[str, ...]] = [("link", *ITEMS)]
     for hop in found:
         items = exposure(hop).items
         rows.append(

@@ -1,4 +1,4 @@
-"""What submission servers and mail exchangers owe to foreign clients, row by row (S, X, D), spoken over real sockets."""
+"""What submission servers and mail exchangers owe to foreign clients, row by row (S, X, D), over real sockets."""
 
 import base64
 import smtplib

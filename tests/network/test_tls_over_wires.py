@@ -128,12 +128,13 @@ def test_a_client_that_is_cancelled_in_the_handshake(net: SmallNet) -> None:
     _, client_side = contexts()
 
     async def main() -> None:
-        server = Noting(net.loop)
-        await net.serve(lambda: server, 465)
+        servers = [Noting(net.loop), Noting(net.loop)]
+        coming = iter(servers)
+        await net.serve(lambda: next(coming), 465)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(5):
                 await net.dial(port=465, ssl=client_side, server_hostname=NAME)
-        assert isinstance(await server.lost, ConnectionResetError)
+        assert isinstance(await servers[0].lost, ConnectionResetError)
         with pytest.raises(ConnectionAbortedError, match="handshake"):
             await net.dial(port=465, ssl=client_side, server_hostname=NAME, ssl_handshake_timeout=3)
 
