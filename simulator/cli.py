@@ -95,6 +95,20 @@ def parser() -> argparse.ArgumentParser:
     story.add_argument("--json", action="store_true", help="print the outcome as JSON")
     story.set_defaults(run=run_scenario)
 
+    serve = commands.add_parser("serve", help="keep the internet running on this machine for mail programs of your own")
+    serve.add_argument("--ready-file", metavar="FILE", help="write where everything is, as JSON, once all ports answer")
+    serve.add_argument("--state", metavar="DIR", help="keep mailboxes in this folder")
+    serve.add_argument("--real-ports", action="store_true", help="use 25, 465, 587 and 53, where the system allows it")
+    serve.add_argument(
+        "--plan", metavar="FILE.toml", help="another internet than that of alice.example and bob.example"
+    )
+    serve.add_argument("--seed", type=int, default=1, metavar="N", help="seed of everything random")
+    serve.add_argument(
+        "--latency", type=seconds, default=0.0, metavar="T", help="between hosts, one way (default: none)"
+    )
+    serve.add_argument("--quiet", action="store_true", help="do not log what happens")
+    serve.set_defaults(run=run_serve)
+
     course = commands.add_parser("course", help="open the notebooks in JupyterLab")
     course.add_argument(
         "what",
@@ -315,6 +329,13 @@ def run_scenario(chosen: argparse.Namespace) -> int:
     if chosen.figure:
         journey.export(chosen.figure)
     return DONE if all(holds for _, holds in results) else INTERNAL
+
+
+def run_serve(chosen: argparse.Namespace) -> int:
+    """Keep the internet running for real clients."""
+    from simulator.serve import options_of, serve
+
+    return serve(options_of(chosen), lambda text: print(text, flush=True))
 
 
 def run_course(chosen: argparse.Namespace) -> int:

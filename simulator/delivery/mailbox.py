@@ -55,15 +55,22 @@ class Mailbox:
         self.path = path
         self._count = 0
 
+    def prepare(self) -> None:
+        """Make the folders, so that other programs can watch them. Raises UsageError when that is not possible."""
+        try:
+            for folder in FOLDERS:
+                (self.path / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"The mailbox {self.path} cannot be written: {error.strerror or error}.") from error
+
     def deliver(self, octets: bytes, queue_id: str, *, durable: bool = False) -> Path:
         """File one message; with `durable`, only return when it is on the disk.
 
         Raises UsageError when the folder cannot be written; then nothing is left behind.
         """
         part: Path | None = None
+        self.prepare()
         try:
-            for folder in FOLDERS:
-                (self.path / folder).mkdir(parents=True, exist_ok=True)
             # Unique without the clock of the machine; no ":" because Windows forbids it in file names.
             name, self._count = self._free_name(queue_id), self._count + 1
             part = self.path / "tmp" / name

@@ -20,7 +20,7 @@ from simulator.delivery.server import MxHandler
 from simulator.dns.cache import Cache
 from simulator.dns.questions import Answer, Ask
 from simulator.dns.resolver import Resolver
-from simulator.dns.server import serve_dns
+from simulator.dns.server import View, serve_dns
 from simulator.dns.zones import Zone
 from simulator.errors import UsageError
 from simulator.internet.endpoints import Endpoint
@@ -66,6 +66,8 @@ class RunningInternet:
         self.mailboxes: dict[str, Mailbox] = {
             address: Mailbox(self.state_dir / "mail" / address) for address in self.plan.people
         }
+        self.dns_view: View | None = None
+        """How foreign programs see the DNS; None: as it is."""
         self._running: list[Any] = []
         self._programs: dict[str, MailProgram] = {}
         self._resolvers: dict[str, Resolver] = {}
@@ -115,7 +117,7 @@ class RunningInternet:
         return wake
 
     async def _start_dns(self, address: str, zones: dict[str, Any]) -> None:
-        self._running.append(await serve_dns(self.loop, address, zones))
+        self._running.append(await serve_dns(self.loop, address, zones, view=self.dns_view))
 
     async def _start_host(self, organisation: Organisation, host: HostPlan) -> None:
         if "dns" in host.roles:
@@ -196,6 +198,10 @@ class RunningInternet:
                 self.rng(f"relay {name}"),
             )
         return self._relays[name]
+
+    def addresses(self) -> list[str]:
+        """Return the logical address of every host."""
+        return [address for _, address, _ in name_servers(self.plan)] + [h.address for _, h in self._hosts.values()]
 
     # --- what people do ----------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from simulator.errors import UsageError
-from simulator.network.network import FOREIGN_ADDRESS, Address
+from simulator.network.hosts import FOREIGN_ADDRESS, Address
 from simulator.trace.trace import ConnectionLog
 
 if TYPE_CHECKING:
@@ -162,6 +162,7 @@ class Datagrams:
             raise UsageError(f"UDP port {address[1]} on {address[0]} is already taken by another server here.")
         self._forget(address)  # what an earlier endpoint there did is another story
         end = DatagramEnd(self._loop, protocol, address, (str(remote[0]), int(remote[1])) if remote else None)
+        self._loop.medium_open_datagrams(end)
         self._ends[address] = end
         protocol.connection_made(end)
         return end
@@ -207,8 +208,9 @@ class Datagrams:
         self._loop.recorder.wire(log, f"wire.{way}.arrived", carried)
         end.hand_over(carried, source.local)
 
-    async def _wake_first(self, source: DatagramEnd, octets: bytes, target: Address, log: ConnectionLog,
-                          way: str) -> None:
+    async def _wake_first(
+        self, source: DatagramEnd, octets: bytes, target: Address, log: ConnectionLog, way: str
+    ) -> None:
         await self._loop.network.awake(target[0])
         self._arrive(source, octets, target, log, way)
 

@@ -229,7 +229,8 @@ class End(asyncio.Transport):
 
     def _complain(self, error: Exception) -> None:
         self._loop.call_exception_handler(
-            {"message": "a protocol failed", "exception": error, "transport": self, "protocol": self._protocol})
+            {"message": "a protocol failed", "exception": error, "transport": self, "protocol": self._protocol}
+        )
 
     # --- the end -----------------------------------------------------------------------------------------------------
 

@@ -12,8 +12,8 @@ from simulator.network.link import Wire
 from simulator.network.loopback import new_socket, reset_on_close
 
 if TYPE_CHECKING:
+    from simulator.network.hosts import Address
     from simulator.network.loop import NetworkLoop
-    from simulator.network.network import Address
     from simulator.network.onpath import Box
     from simulator.trace.trace import ConnectionLog
 

@@ -71,8 +71,15 @@ class Wire:
     `when_over` is called with the wire once both ends are gone.
     """
 
-    def __init__(self, loop: NetworkLoop, recorder: Recorder, log: ConnectionLog, carrier: Carrier,
-                 box: Box | None = None, when_over: Callable[[Wire], None] = lambda wire: None) -> None:
+    def __init__(
+        self,
+        loop: NetworkLoop,
+        recorder: Recorder,
+        log: ConnectionLog,
+        carrier: Carrier,
+        box: Box | None = None,
+        when_over: Callable[[Wire], None] = lambda wire: None,
+    ) -> None:
         self.loop, self.recorder, self.log, self.carrier, self.box = loop, recorder, log, carrier, box
         self.latency_s = log.latency_s
         # Neither program may inherit what the other one was about.
@@ -139,7 +146,7 @@ class Wire:
         sender.travel(bytes(at_once))
         passed += at_once
         if due.startswith(passed):
-            self._held[sender.direction] = due[len(passed):]
+            self._held[sender.direction] = due[len(passed) :]
             if octets and not passed:
                 self._note("hold", sender.direction, b"")
         else:
@@ -154,8 +161,15 @@ class Wire:
 
     def note(self, action: str, direction: Direction, detail: str) -> None:
         """Record what the box does."""
-        self.recorder.record(OnPathAction, host=ON_THE_PATH, seen_by="wire", connection=self.number, action=action,
-                             direction=direction, detail=detail)
+        self.recorder.record(
+            OnPathAction,
+            host=ON_THE_PATH,
+            seen_by="wire",
+            connection=self.number,
+            action=action,
+            direction=direction,
+            detail=detail,
+        )
 
     def cut(self, why: str, direction: Direction) -> None:
         """A box on the path ends the connection: both ends get a reset, behind what has passed the box already."""

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from simulator.network.hosts import Address, Service
     from simulator.network.loop import NetworkLoop
-    from simulator.network.network import Address, Service
 
 
 class LogicalSocket(NamedTuple):

@@ -14,9 +14,10 @@ from typing import Any
 from simulator.errors import UsageError
 from simulator.network.clock import Clock
 from simulator.network.datagrams import DatagramCarrier, DatagramEnd, Datagrams
+from simulator.network.hosts import FOREIGN_ADDRESS, Address, Service
 from simulator.network.link import Carrier, Wire
 from simulator.network.listener import Listener
-from simulator.network.network import FOREIGN_ADDRESS, Address, Network, Service
+from simulator.network.network import Network
 from simulator.network.onpath import Box
 from simulator.trace.events import TlsFailed
 from simulator.trace.recorder import Recorder
@@ -66,8 +67,13 @@ class NetworkLoop(base_events.BaseEventLoop):
         """Return simulated seconds since the start."""
         return self.clock.time()
 
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any,  # type: ignore[override]
-                context: Any = None) -> asyncio.TimerHandle:
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., Any],
+        *args: Any,
+        context: Any = None,
+    ) -> asyncio.TimerHandle:
         """Call at a simulated moment; first in, first out among equal moments."""
         if self.is_closed():
             raise RuntimeError("Event loop is closed")
@@ -78,13 +84,22 @@ class NetworkLoop(base_events.BaseEventLoop):
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
-    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any,  # type: ignore[override]
-                   context: Any = None) -> asyncio.TimerHandle:
+    def call_later(  # type: ignore[override]
+        self,
+        delay: float,
+        callback: Callable[..., Any],
+        *args: Any,
+        context: Any = None,
+    ) -> asyncio.TimerHandle:
         """Call after `delay` simulated seconds."""
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any],  # type: ignore[override]
-                        *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(  # type: ignore[override]
+        self,
+        executor: Any,
+        func: Callable[..., Any],
+        *args: Any,
+    ) -> asyncio.Future[Any]:
         """Run in a helper thread; simulated time stands still until it is done."""
         future: asyncio.Future[Any] = super().run_in_executor(executor, func, *args)
         self.clock.helper(+1)
@@ -99,10 +114,18 @@ class NetworkLoop(base_events.BaseEventLoop):
 
     # --- TCP ---------------------------------------------------------------------------------------------------------
 
-    async def create_server(self, protocol_factory: Callable[[], asyncio.BaseProtocol],  # type: ignore[override]
-                            host: Any = None, port: int | None = None, *, ssl: Any = None,
-                            ssl_handshake_timeout: float | None = None, ssl_shutdown_timeout: float | None = None,
-                            sock: Any = None, **_: Any) -> Listener:
+    async def create_server(  # type: ignore[override]
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: Any = None,
+        port: int | None = None,
+        *,
+        ssl: Any = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        sock: Any = None,
+        **_: Any,
+    ) -> Listener:
         """Listen on a logical address and port; port 0 takes the next free one.
 
         With `ssl`, TLS begins with the first octet. Raises UsageError when the port is taken.
@@ -140,28 +163,59 @@ class NetworkLoop(base_events.BaseEventLoop):
             raise
         return Listener(self, service)
 
-    def _tls(self, protocol: asyncio.BaseProtocol, context: Any, waiter: asyncio.Future[Any], server_side: bool,
-             server_hostname: str | None, handshake_timeout_s: float | None,
-             shutdown_timeout_s: float | None) -> sslproto.SSLProtocol:
+    def _tls(
+        self,
+        protocol: asyncio.BaseProtocol,
+        context: Any,
+        waiter: asyncio.Future[Any],
+        server_side: bool,
+        server_hostname: str | None,
+        handshake_timeout_s: float | None,
+        shutdown_timeout_s: float | None,
+    ) -> sslproto.SSLProtocol:
         return sslproto.SSLProtocol(
-            self, protocol, context, waiter, server_side, server_hostname,
-            ssl_handshake_timeout=handshake_timeout_s, ssl_shutdown_timeout=shutdown_timeout_s)  # type: ignore[arg-type]
+            self,
+            protocol,
+            context,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=handshake_timeout_s,  # type: ignore[arg-type]
+            ssl_shutdown_timeout=shutdown_timeout_s,  # type: ignore[arg-type]
+        )
 
     def _handshake_done(self, wire: Wire, done: asyncio.Future[Any]) -> None:
         if not done.cancelled() and (error := done.exception()) is not None:
-            self.recorder.record(TlsFailed, host=wire.log.server_host, seen_by="server", connection=wire.number,
-                                 implicit=True, reason=str(error) or type(error).__name__)
+            self.recorder.record(
+                TlsFailed,
+                host=wire.log.server_host,
+                seen_by="server",
+                connection=wire.number,
+                implicit=True,
+                reason=str(error) or type(error).__name__,
+            )
 
-    async def create_connection(self, protocol_factory: Callable[[], asyncio.BaseProtocol],
-                                host: Any = None, port: Any = None, *, ssl: Any = None,
-                                server_hostname: str | None = None, local_addr: Any = None, sock: Any = None,
-                                ssl_handshake_timeout: float | None = None, ssl_shutdown_timeout: float | None = None,
-                                **_: Any) -> tuple[Any, Any]:
+    async def create_connection(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: Any = None,
+        port: Any = None,
+        *,
+        ssl: Any = None,
+        server_hostname: str | None = None,
+        local_addr: Any = None,
+        sock: Any = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        **_: Any,
+    ) -> tuple[Any, Any]:
         """Dial a logical address (or host name) and port, from the logical address in `local_addr`."""
         if not host or not port or sock is not None:
             raise UsageError("To dial, give a logical address and a port, such as 192.0.2.25 and 25.")
-        wire = await self.network.dial(self.network.address_of(str(local_addr[0])) if local_addr else FOREIGN_ADDRESS,
-                                       (self.network.address_of(str(host)), int(port)))
+        wire = await self.network.dial(
+            self.network.address_of(str(local_addr[0])) if local_addr else FOREIGN_ADDRESS,
+            (self.network.address_of(str(host)), int(port)),
+        )
         end = wire.client
         try:
             protocol = protocol_factory()
@@ -170,8 +224,9 @@ class NetworkLoop(base_events.BaseEventLoop):
                 protocol.connection_made(end)
                 return end, protocol
             waiter = self.create_future()
-            tls = self._tls(protocol, ssl, waiter, False, server_hostname or str(host), ssl_handshake_timeout,
-                            ssl_shutdown_timeout)
+            tls = self._tls(
+                protocol, ssl, waiter, False, server_hostname or str(host), ssl_handshake_timeout, ssl_shutdown_timeout
+            )
             end.set_protocol(tls)
             tls.connection_made(end)
             await waiter
@@ -182,9 +237,9 @@ class NetworkLoop(base_events.BaseEventLoop):
 
     # --- UDP and names -----------------------------------------------------------------------------------------------
 
-    async def create_datagram_endpoint(self, protocol_factory: Callable[[], Any],
-                                       local_addr: Any = None, remote_addr: Any = None,
-                                       **_: Any) -> tuple[DatagramEnd, Any]:
+    async def create_datagram_endpoint(  # type: ignore[override]
+        self, protocol_factory: Callable[[], Any], local_addr: Any = None, remote_addr: Any = None, **_: Any
+    ) -> tuple[DatagramEnd, Any]:
         """Open a UDP endpoint on a logical address; port 0 takes the next free one."""
         protocol = protocol_factory()
         return self.datagrams.open(protocol, local_addr or (FOREIGN_ADDRESS, 0), remote_addr), protocol
@@ -207,6 +262,9 @@ class NetworkLoop(base_events.BaseEventLoop):
         """Return a carrier for the datagrams of one logical address and port."""
         raise NotImplementedError
 
+    def medium_open_datagrams(self, end: DatagramEnd) -> None:
+        """A datagram endpoint has been opened."""
+
     def medium_close_datagrams(self, carrier: Any) -> None:
         """An endpoint does not need its carrier any more."""
 
@@ -218,7 +276,7 @@ class NetworkLoop(base_events.BaseEventLoop):
 
     async def medium_dial_external(self, log: ConnectionLog, box: Box | None, real_address: Address) -> Wire:
         """Dial a real program on this machine."""
-        raise UsageError("Programs outside the simulator can only be reached with medium=\"loopback\".")
+        raise UsageError('Programs outside the simulator can only be reached with medium="loopback".')
 
     def real_address(self, address: str, port: int, transport: str = "tcp") -> Address | None:
         """Return where a foreign program reaches a service; None in memory."""
@@ -259,8 +317,13 @@ class NetworkLoop(base_events.BaseEventLoop):
         super().close()
 
 
-def new_loop(medium: str = "loopback", clock: str = "simulated", latency_s: float = 0.02,
-             limit_octets: int | None = None, **header: Any) -> NetworkLoop:
+def new_loop(
+    medium: str = "loopback",
+    clock: str = "simulated",
+    latency_s: float = 0.02,
+    limit_octets: int | None = None,
+    **header: Any,
+) -> NetworkLoop:
     """Make a loop for one internet.
 
     `medium` is "loopback" or "memory", `clock` "simulated" or "real", `latency_s` seconds one way; `limit_octets`
@@ -269,7 +332,7 @@ def new_loop(medium: str = "loopback", clock: str = "simulated", latency_s: floa
     from simulator.network.media import MEDIA
 
     if clock not in ("simulated", "real"):
-        raise UsageError(f"There is no clock {clock!r}; choose \"simulated\" or \"real\".")
+        raise UsageError(f'There is no clock {clock!r}; choose "simulated" or "real".')
     if medium not in MEDIA:
-        raise UsageError(f"There is no medium {medium!r}; choose \"loopback\" or \"memory\".")
+        raise UsageError(f'There is no medium {medium!r}; choose "loopback" or "memory".')
     return MEDIA[medium](Clock(always_real=clock == "real"), latency_s, limit_octets, header)

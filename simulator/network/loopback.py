@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
+import itertools
+import os
 import select
 import socket
 import struct
@@ -28,6 +30,9 @@ RESEND_S = 0.25
 """Real seconds after which a datagram between our own programs is taken for lost: a full buffer drops what comes."""
 STRANGERS_AT_ONCE = 64
 """How many foreign datagrams are read before the loop gets on with other things."""
+ORDERLY_ENDS = 5000
+"""So many connections end with FIN, as a capture of the loopback interface should show. Each of these keeps a port for
+a minute or longer (TIME-WAIT, RFC 9293 section 3.6.1), and there are few: after that, ends are resets in the kernel."""
 FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _STUCK = "The kernel keeps octets on the loopback interface; is a firewall filtering 127.0.0.1?"
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, getattr(errno, "WSAEWOULDBLOCK", 0))
@@ -67,10 +72,12 @@ def new_socket(address: str, kind: socket.SocketKind) -> socket.socket:
 
 def socket_problem(error: OSError) -> str:
     """Say in one sentence why there is no socket and what to do."""
-    if error.errno in FULL:
-        return ("Too many sockets are open at once for this system; raise its limit (ulimit -n) or use "
-                "medium=\"memory\", which needs none.")
-    return f"The loopback interface does not work ({error.strerror or error}); use medium=\"memory\"."
+    if error.errno in (*FULL, errno.EADDRNOTAVAIL):
+        return (
+            "Too many sockets are open for this system, or were a minute ago; raise its limit (ulimit -n), wait, "
+            'or use medium="memory", which needs none.'
+        )
+    return f'The loopback interface does not work ({error.strerror or error}); use medium="memory".'
 
 
 def port_problem(address: str, port: int, error: OSError) -> str:
@@ -109,15 +116,18 @@ def reset_on_close(sock: socket.socket) -> None:
 class SocketPair:
     """Two connected TCP sockets on loopback, one per end."""
 
+    _made = itertools.count()
+
     def __init__(self, listener: socket.socket, stranger: Callable[[socket.socket, Any], None]) -> None:
         """Connect to our own `listener`; whoever else was waiting there is handed to `stranger`, with its address."""
+        self._orderly = next(self._made) < ORDERLY_ENDS
         target = listener.getsockname()
         self._client = new_socket(target[0], socket.SOCK_STREAM)
         try:
             self._client.setblocking(False)  # with strangers queueing for the listener, only accepting them gets us in
             problem = self._client.connect_ex(target)
             if problem not in _UNDER_WAY:
-                raise OSError(problem, "connect")
+                raise OSError(problem, os.strerror(problem))
             self._server = self._accept(listener, stranger)
             for end in (self._client, self._server):
                 end.setblocking(False)
@@ -149,7 +159,7 @@ class SocketPair:
         while len(out) < len(octets):
             try:
                 if waiting:
-                    waiting = waiting[source.send(waiting):]
+                    waiting = waiting[source.send(waiting) :]
             except BlockingIOError:
                 pass  # the buffers are full: make room by reading
             try:
@@ -166,7 +176,9 @@ class SocketPair:
 
     def finish(self, from_client: bool) -> None:
         """Half-close: the kernel sends a FIN."""
-        with contextlib.suppress(OSError):  # the other side may have reset it already
+        if not self._orderly:
+            return
+        with contextlib.suppress(OSError):  # some systems mind when the other side has finished too
             (self._client if from_client else self._server).shutdown(socket.SHUT_WR)
 
     def left(self, side: Side) -> None:
@@ -174,7 +186,7 @@ class SocketPair:
 
     def close(self, reset: bool = False) -> None:
         """Release both sockets."""
-        if reset:
+        if reset or not self._orderly:
             reset_on_close(self._client)
             reset_on_close(self._server)
         self._client.close()

@@ -11,12 +11,13 @@ from typing import Any, cast
 
 from simulator.errors import UsageError
 from simulator.network.clock import Clock, ClockSelector, Wakeup
+from simulator.network.datagrams import DatagramEnd
 from simulator.network.foreign import Bridge, dial_external
+from simulator.network.hosts import FOREIGN_ADDRESS, Address, Service
 from simulator.network.link import Carrier, Wire
 from simulator.network.loop import NetworkLoop
 from simulator.network.loopback import FULL, SocketDatagrams, SocketPair, listen
 from simulator.network.memory import MemoryCarrier, MemoryDatagrams
-from simulator.network.network import FOREIGN_ADDRESS, Address, Service
 from simulator.network.onpath import Box
 from simulator.trace.trace import ConnectionLog
 
@@ -123,6 +124,11 @@ class LoopbackLoop(NetworkLoop, asyncio.SelectorEventLoop):
         return await dial_external(self, log, box, real_address)
 
     # --- UDP ---------------------------------------------------------------------------------------------------------
+
+    def medium_open_datagrams(self, end: DatagramEnd) -> None:
+        """Open the real port now if a particular one is wanted; else at first use."""
+        if self.real_ports(*end.local) is not None:
+            assert end.carrier is not None
 
     def medium_datagrams(self, address: Address) -> SocketDatagrams:
         """Open a real UDP socket for a logical address."""

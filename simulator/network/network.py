@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import itertools
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from simulator.errors import UsageError
+from simulator.network.hosts import (
+    FOREIGN_ADDRESS,
+    FOREIGN_HOST,
+    Address,
+    Host,
+    Service,
+    checked_latency,
+    is_address,
+)
 from simulator.network.link import ON_THE_PATH, Carrier, Wire
 from simulator.network.onpath import Box, Divert, OnConnect
 from simulator.trace.events import ConnectionFailed, ConnectionOpened, OnPathAction
@@ -26,14 +33,10 @@ from simulator.trace.trace import ConnectionLog
 if TYPE_CHECKING:
     from simulator.network.loop import NetworkLoop
 
-Address = tuple[str, int]
+__all__ = ["FOREIGN_ADDRESS", "FOREIGN_HOST", "Address", "Host", "Network", "Service", "dialling"]
 
 SYN_TIMEOUT_S = 127.0
 """How long a SYN is repeated in vain: 1 + 2 + 4 + ... + 64 s, as Linux does (RFC 6298 section 5.5, backing off)."""
-
-FOREIGN_HOST = "your-computer.example"
-FOREIGN_ADDRESS = "203.0.113.200"
-"""Where programs that do not belong to the simulator seem to be."""
 
 
 class Dialling(NamedTuple):
@@ -55,30 +58,6 @@ def dialling(message: str | None = None, cause: int | None = None) -> Iterator[N
         yield
     finally:
         _dialling.reset(token)
-
-
-@dataclass(slots=True)
-class Host:
-    """A host that the network knows. `wake` starts its services the first time that somebody dials it."""
-
-    name: str
-    wake: Callable[[], Awaitable[None]] | None = None
-    """None when there is nothing to start, or when all is started."""
-    silent: bool = False
-    """True: it answers nothing at all, as if switched off."""
-    waking: asyncio.Task[None] | None = None
-
-
-@dataclass(slots=True)
-class Service:
-    """Something that listens on a logical TCP port."""
-
-    address: str
-    port: int
-    accept: Callable[[Wire], None]
-    """Called when a connection is there, with its wire."""
-    door: Any = None
-    """What the medium keeps for it: a listening socket, or nothing."""
 
 
 class Network:
@@ -108,7 +87,7 @@ class Network:
 
     @latency_s.setter
     def latency_s(self, latency_s: float) -> None:
-        self._latency_s = self.recorder.header["latency_s"] = _latency(latency_s)
+        self._latency_s = self.recorder.header["latency_s"] = checked_latency(latency_s)
 
     def add_host(self, name: str, address: str, wake: Callable[[], Awaitable[None]] | None = None) -> Host:
         """Make a host known by its logical address. Raises UsageError when the address is taken."""
@@ -137,7 +116,7 @@ class Network:
 
     def set_latency(self, one: str, other: str, latency_s: float) -> None:
         """Set the one-way latency between two addresses, for later connections."""
-        self._latencies[frozenset((one, other))] = _latency(latency_s)
+        self._latencies[frozenset((one, other))] = checked_latency(latency_s)
 
     def latency_between(self, one: str, other: str) -> float:
         """Return the one-way latency in seconds; nothing between programs on one host."""
@@ -178,7 +157,7 @@ class Network:
         Raises ConnectionRefusedError, ConnectionResetError or TimeoutError, at the moments at which TCP would, and
         socket.gaierror for a host name that nobody has.
         """
-        if server[0] not in self.hosts and not _is_address(server[0]):
+        if server[0] not in self.hosts and not is_address(server[0]):
             raise socket.gaierror(socket.EAI_NONAME, f"there is no host {server[0]}")
         latency_s = self.latency_between(client, server[0])
         log = self._log("tcp", (client, self.next_port()), server, latency_s, _dialling.get())
@@ -189,21 +168,7 @@ class Network:
             self._note_verdict(log, "divert", f"to {self.name_of(server[0])}, port {server[1]}")
         elif verdict is not OnConnect.PASS:
             self._note_verdict(log, verdict.value)
-        host = self.hosts.get(server[0])
-        if verdict is OnConnect.DROP or host is None or host.silent:
-            await self._fail(log, "timed out", SYN_TIMEOUT_S)
-            raise TimeoutError(errno.ETIMEDOUT, f"{log.server_host} does not answer on port {log.server_port}")
-        await self.awake(server[0])
-        service = self.services.get(server)
-        if service is None and server in self.external and verdict is not OnConnect.REFUSE:
-            wire = await self._dial_external(log, box, self.external[server])
-        elif service is None or verdict is OnConnect.REFUSE:
-            await self._refuse(log)
-        else:
-            wire = Wire(self.loop, self.recorder, log, self.loop.medium_carrier(service), box, self.forget)
-            self._open.add(wire)
-            # The server's program sees the connection when the third segment arrives: 1.5 round trips after the SYN.
-            self.loop.call_later(3 * log.latency_s, self._accept, service, wire, context=wire.server.context)
+        wire = await self._reach(log, server, box, verdict)
         try:
             await asyncio.sleep(2 * log.latency_s)
         except asyncio.CancelledError:
@@ -214,16 +179,41 @@ class Network:
             raise
         return wire
 
+    async def _reach(self, log: ConnectionLog, server: Address, box: Box | None, verdict: OnConnect | Divert) -> Wire:
+        if verdict is OnConnect.REFUSE:
+            await self._refuse(log)
+        host = self.hosts.get(server[0])
+        if verdict is OnConnect.DROP or host is None or host.silent:
+            await self._fail(log, "timed out", SYN_TIMEOUT_S)
+            raise TimeoutError(errno.ETIMEDOUT, f"{log.server_host} does not answer on port {log.server_port}")
+        try:
+            await self.awake(server[0])
+            service = self.services.get(server)
+            carrier = self.loop.medium_carrier(service) if service is not None else None
+        except BaseException as error:
+            self._record_failure(log, "timed out" if isinstance(error, asyncio.CancelledError) else "refused")
+            raise
+        if service is None or carrier is None:
+            if server in self.external:
+                return await self._dial_external(log, box, self.external[server])
+            await self._refuse(log)
+        wire = Wire(self.loop, self.recorder, log, carrier, box, self.forget)
+        self._open.add(wire)
+        # The server's program sees the connection when the third segment arrives: 1.5 round trips after the SYN.
+        self.loop.call_later(3 * log.latency_s, self._accept, service, wire, context=wire.server.context)
+        return wire
+
     def _accept(self, service: Service, wire: Wire) -> None:
         if self.services.get((service.address, service.port)) is service:
             service.accept(wire)
         else:
             wire.server.abort()  # it stopped listening in the last moment
 
-    async def _refuse(self, log: ConnectionLog) -> None:
+    async def _refuse(self, log: ConnectionLog) -> NoReturn:
         await self._fail(log, "refused", 2 * log.latency_s)
         raise ConnectionRefusedError(
-            errno.ECONNREFUSED, f"{log.server_host} refuses connections on port {log.server_port}")
+            errno.ECONNREFUSED, f"{log.server_host} refuses connections on port {log.server_port}"
+        )
 
     async def _dial_external(self, log: ConnectionLog, box: Box | None, real_address: Address) -> Wire:
         self.loop.clock.foreign(+1)  # from now on, not only when it has answered
@@ -231,6 +221,8 @@ class Network:
             return await self.loop.medium_dial_external(log, box, real_address)
         except OSError:
             await self._refuse(log)
+        except BaseException:
+            self._record_failure(log, "refused")
             raise
         finally:
             self.loop.clock.foreign(-1)
@@ -254,23 +246,47 @@ class Network:
 
     # --- what is recorded --------------------------------------------------------------------------------------------
 
-    def _log(self, transport: str, client: Address, server: Address, latency_s: float, why: Dialling,
-             foreign: bool = False) -> ConnectionLog:
+    def _log(
+        self, transport: str, client: Address, server: Address, latency_s: float, why: Dialling, foreign: bool = False
+    ) -> ConnectionLog:
         log = self.recorder.connection(
-            transport=transport, client_host=self.name_of(client[0]), client_address=client[0], client_port=client[1],
-            server_host=self.name_of(server[0]), server_address=server[0], server_port=server[1], latency_s=latency_s,
-            foreign=foreign)
+            transport=transport,
+            client_host=self.name_of(client[0]),
+            client_address=client[0],
+            client_port=client[1],
+            server_host=self.name_of(server[0]),
+            server_address=server[0],
+            server_port=server[1],
+            latency_s=latency_s,
+            foreign=foreign,
+        )
         if why.message is not None:
             self.recorder.label(log, why.message)
         self.recorder.record(
-            ConnectionOpened, host=log.client_host, seen_by="wire", connection=log.number, cause=why.cause,
-            peer=log.server_host, transport=transport, client_address=client[0], client_port=client[1],
-            server_address=server[0], server_port=server[1])
+            ConnectionOpened,
+            host=log.client_host,
+            seen_by="wire",
+            connection=log.number,
+            cause=why.cause,
+            peer=log.server_host,
+            transport=transport,
+            client_address=client[0],
+            client_port=client[1],
+            server_address=server[0],
+            server_port=server[1],
+        )
         return log
 
     def _note_verdict(self, log: ConnectionLog, action: str, detail: str = "") -> None:
-        self.recorder.record(OnPathAction, host=ON_THE_PATH, seen_by="wire", connection=log.number, action=action,
-                             direction="c2s", detail=detail)
+        self.recorder.record(
+            OnPathAction,
+            host=ON_THE_PATH,
+            seen_by="wire",
+            connection=log.number,
+            action=action,
+            direction="c2s",
+            detail=detail,
+        )
 
     async def _fail(self, log: ConnectionLog, reason: str, after_s: float) -> None:
         try:
@@ -280,11 +296,12 @@ class Network:
             raise
         finally:
             self._record_failure(log, reason)
-            self.recorder.over(log)
 
     def _record_failure(self, log: ConnectionLog, reason: str) -> None:
-        self.recorder.record(ConnectionFailed, host=log.client_host, seen_by="wire", connection=log.number,
-                             reason=reason)
+        self.recorder.record(
+            ConnectionFailed, host=log.client_host, seen_by="wire", connection=log.number, reason=reason
+        )
+        self.recorder.over(log)
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
@@ -331,17 +348,3 @@ class Network:
             self.loop.medium_close_door(service)
         for wire in self._open | self._foreign:
             wire.carrier.close(reset=True)
-
-
-def _latency(latency_s: float) -> float:
-    if not 0 <= latency_s < float("inf"):
-        raise UsageError(f"A latency cannot be negative or endless ({latency_s} s); give seconds one way, like 0.02.")
-    return latency_s
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

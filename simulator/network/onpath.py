@@ -88,7 +88,7 @@ class CutWhenSeen(Box):
 
     def __init__(self, marker: bytes) -> None:
         if not marker:
-            raise UsageError("A box that cuts needs something to look for, such as b\"DATA\".")
+            raise UsageError('A box that cuts needs something to look for, such as b"DATA".')
         self.marker = marker
         self._tails: dict[tuple[int, str], bytes] = {}
 
@@ -98,7 +98,7 @@ class CutWhenSeen(Box):
         seen = self._tails.get(key, b"") + octets
         if self.marker in seen:
             return (Cut(f"saw {self.marker.decode('ascii', 'backslashreplace')}"),)
-        self._tails[key] = seen[max(0, len(seen) - len(self.marker) + 1):]
+        self._tails[key] = seen[max(0, len(seen) - len(self.marker) + 1) :]
         return (Forward(octets),)
 
     def forget(self, connection: ConnectionLog) -> None:

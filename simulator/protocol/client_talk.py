@@ -155,10 +155,11 @@ class ClientTalk:
                 yield from self._login(sasl, line, left)
         if self._stop("AUTH") or self.attempt.envelope is None:
             return
+        mail, *recipients = self._envelope_commands(self.attempt.envelope)
         if self._grouped:
-            yield from self._group(self.attempt.envelope, folded)
+            yield from self._group(self.attempt.envelope, folded, mail, recipients)
         else:
-            yield from self._step_by_step(self.attempt.envelope)
+            yield from self._step_by_step(self.attempt.envelope, mail, recipients)
 
     @property
     def _transacts(self) -> bool:
@@ -256,7 +257,8 @@ class ClientTalk:
 
     # --- the transaction ---------------------------------------------------------------------------------------------
 
-    def _mail_command(self, envelope: Envelope) -> bytes:
+    def _envelope_commands(self, envelope: Envelope) -> list[bytes]:
+        """Return MAIL and, for every recipient, RCPT; end the session here if the server would not take the message."""
         offered, parameters, size = self.outcome.capabilities, list[str](), envelope.size_octets
         problem = line_problem(envelope.content)
         if problem is not None and not self.attempt.unsafe_lines:
@@ -270,37 +272,36 @@ class ClientTalk:
             if "8BITMIME" not in offered:  # RFC 6152 section 3: without the offer it must not be sent
                 raise _End(Failure("MAIL", "the message has 8-bit text, which the server does not take (5.6.3)", False))
             parameters.append("BODY=8BITMIME")
-        if envelope.smtputf8:
+        smtputf8 = envelope.smtputf8
+        if smtputf8:
             if "SMTPUTF8" not in offered:  # RFC 6531 section 3.2
                 where = "an address" if envelope.address_beyond_ascii else "the header"
                 raise _End(Failure("MAIL", f"{where} is not ASCII, which the server does not take (5.6.7)", False))
             parameters.append("SMTPUTF8")
-        return mail_from(envelope.reverse_path, parameters, envelope.smtputf8)
+        mail = mail_from(envelope.reverse_path, parameters, smtputf8)
+        return [mail, *(rcpt_to(address, smtputf8) for address in _each_once(envelope))]
 
-    def _step_by_step(self, envelope: Envelope) -> Talk:
-        self._say(self._mail_command(envelope))
+    def _step_by_step(self, envelope: Envelope, mail: bytes, recipients: list[bytes]) -> Talk:
+        self._say(mail)
         reply = yield "MAIL"
         if not reply.positive:
             raise _End(_failure("MAIL", reply))
         if self._stop("MAIL"):
             return
         accepted: list[str] = []
-        for address in _each_once(envelope):
-            self._say(rcpt_to(address, envelope.smtputf8))
+        for address, line in zip(_each_once(envelope), recipients, strict=True):
+            self._say(line)
             self._heard(address, (yield "RCPT"), accepted)
         if not accepted or self._stop("RCPT"):
             return
         self._say(command("DATA"))
         yield from self._data(envelope, accepted, (yield "DATA"))
 
-    def _group(self, envelope: Envelope, auth: bytes | None) -> Talk:
+    def _group(self, envelope: Envelope, auth: bytes | None, mail: bytes, recipients: list[bytes]) -> Talk:
         """RFC 2920 section 3.1: everything up to DATA in one go; then every single reply counts."""
-        lines = [auth] if auth is not None else []
-        lines.append(self._mail_command(envelope))
         addresses = () if self._stop("MAIL") else _each_once(envelope)
-        lines += [rcpt_to(address, envelope.smtputf8) for address in addresses]
         last = not (self._stop("MAIL") or self._stop("RCPT"))
-        self._say(*lines, *([command("DATA")] if last else []))
+        self._say(auth or b"", mail, *recipients[: len(addresses)], command("DATA") if last else b"")
 
         problem: Failure | None = None
         login: Reply | None = None

@@ -57,7 +57,7 @@ class Envelope:
 
     @property
     def smtputf8(self) -> bool:
-        """True when an address or a header field needs SMTPUTF8 (RFC 6531 section 3.1, RFC 6532 section 3)."""
+        """True when an address or a header field needs SMTPUTF8 (RFC 6531 section 3.1)."""
         return self.address_beyond_ascii or is_8bit(split_message(self.content)[0])
 
 

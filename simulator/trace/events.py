@@ -62,6 +62,7 @@ _COMMON = {f.name for f in fields(Event)}
 
 # --- connections -----------------------------------------------------------------------------------------------------
 
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConnectionOpened(Event):
     """A client dialled (TCP: sent its SYN; UDP: sent a first datagram). RFC 9293 section 3.5."""
@@ -101,6 +102,7 @@ class OnPathAction(Event):
 
 # --- TLS -------------------------------------------------------------------------------------------------------------
 
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TlsEstablished(Event):
     """A handshake ended well at this end (RFC 8446, RFC 5246). From here on a listener sees records only."""
@@ -129,6 +131,7 @@ class TlsFailed(Event):
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DnsAsked(Event):
@@ -167,6 +170,7 @@ class RouteChosen(Event):
 
 
 # --- mail ------------------------------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MessageComposed(Event):
@@ -238,6 +242,7 @@ class Note(Event):
 
 # --- what was said: read out of the octets, never recorded on its own ------------------------------------------------
 
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spoken(Event):
     """Something said on a connection, with the octets that say it."""
@@ -276,9 +281,25 @@ class MessageData(Spoken):
 KINDS: dict[str, type[Event]] = {
     cls.__name__: cls
     for cls in (
-        ConnectionOpened, ConnectionFailed, ConnectionClosed, OnPathAction, TlsEstablished, TlsFailed, DnsAsked,
-        DnsAnswered, RouteChosen, MessageComposed, Authenticated, MessageAccepted, FieldsAdded, RecipientResult,
-        MessageStored, Note, Command, Reply, MessageData,
+        ConnectionOpened,
+        ConnectionFailed,
+        ConnectionClosed,
+        OnPathAction,
+        TlsEstablished,
+        TlsFailed,
+        DnsAsked,
+        DnsAnswered,
+        RouteChosen,
+        MessageComposed,
+        Authenticated,
+        MessageAccepted,
+        FieldsAdded,
+        RecipientResult,
+        MessageStored,
+        Note,
+        Command,
+        Reply,
+        MessageData,
     )
 }
 """Every kind by name, as it stands in a saved trace."""

@@ -30,6 +30,8 @@ class Recorder:
         self.header: dict[str, Any] = header
         self.limit_octets = limit_octets
         self.connections: dict[int, ConnectionLog] = {}
+        self.listeners: list[Callable[[Event], None]] = []
+        """Called with every event as it is written, for a live log."""
         self._events: list[Event] = []
         self._by_message: dict[str, list[Event]] = defaultdict(list)
         self._by_connection: dict[int, list[Event]] = defaultdict(list)
@@ -44,8 +46,17 @@ class Recorder:
 
     # --- events ------------------------------------------------------------------------------------------------------
 
-    def record(self, kind: type[Event], *, host: str, seen_by: SeenBy, connection: int | None = None,
-               message: str | None = None, cause: int | None = None, **facts: Any) -> int:
+    def record(
+        self,
+        kind: type[Event],
+        *,
+        host: str,
+        seen_by: SeenBy,
+        connection: int | None = None,
+        message: str | None = None,
+        cause: int | None = None,
+        **facts: Any,
+    ) -> int:
         """Write one event that happens now; return its number."""
         number = self._take(1)
         log = None if connection is None else self.connections.get(connection)
@@ -55,8 +66,16 @@ class Recorder:
             connection = None  # a limited trace has dropped it
         if log is not None and message is None:
             message = log.message
-        event = kind(number=number, at_s=self.clock(), host=host, seen_by=seen_by, connection=connection,
-                     message=message, cause=cause, **facts)
+        event = kind(
+            number=number,
+            at_s=self.clock(),
+            host=host,
+            seen_by=seen_by,
+            connection=connection,
+            message=message,
+            cause=cause,
+            **facts,
+        )
         self._events.append(event)
         if message is not None:
             self._by_message[message].append(event)
@@ -69,6 +88,8 @@ class Recorder:
                     stream.tls_from = len(stream)
         if self.limit_octets is not None:
             self._weigh(connection, EVENT_OCTETS)
+        for tell in self.listeners:
+            tell(event)
         return number
 
     def _take(self, count: int) -> int:
@@ -150,12 +171,16 @@ class Recorder:
         before = len(self._events)
 
         def kept(events: Iterable[Event]) -> list[Event]:
-            return [event for event in events
-                    if (event.number > until if event.connection is None else event.connection not in connections)]
+            return [
+                event
+                for event in events
+                if (event.number > until if event.connection is None else event.connection not in connections)
+            ]
 
         self._events = kept(self._events)
-        self._by_message = defaultdict(list, {key: left for key, events in self._by_message.items()
-                                              if (left := kept(events))})
+        self._by_message = defaultdict(
+            list, {key: left for key, events in self._by_message.items() if (left := kept(events))}
+        )
         for number in connections:
             for _, message in self.connections.pop(number).labels:
                 self._connections_of.get(message, {}).pop(number, None)

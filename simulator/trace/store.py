@@ -36,16 +36,27 @@ _ORDER = sorted(STREAMS, key=lambda name: (name.endswith(".received"), STREAMS.i
 
 # --- out -------------------------------------------------------------------------------------------------------------
 
-def save(trace: Trace, path_or_file: str | os.PathLike[str] | IO[Any], extra_events: Iterable[Event] = (),
-         masks: Iterable[Span] = (), *, share: bool = False) -> None:
+
+def save(
+    trace: Trace,
+    path_or_file: str | os.PathLike[str] | IO[Any],
+    extra_events: Iterable[Event] = (),
+    masks: Iterable[Span] = (),
+    *,
+    share: bool = False,
+) -> None:
     """Write a trace. `extra_events` are spoken events, for other programs.
 
     The octets of `masks` become "*" (line ends stay) wherever they are kept. With `share`, or masks, TLS keys are left
     out. A path is written whole or not at all. Raises UsageError when it cannot be written.
     """
     hidden = Masks(trace, masks)
-    lines = _lines(trace, sorted([*trace.events, *extra_events], key=lambda event: event.number), hidden,
-                   with_keys=not (share or hidden))
+    lines = _lines(
+        trace,
+        sorted([*trace.events, *extra_events], key=lambda event: event.number),
+        hidden,
+        with_keys=not (share or hidden),
+    )
     try:
         if isinstance(path_or_file, (str, os.PathLike)):
             with _whole(Path(path_or_file)) as file:
@@ -78,11 +89,18 @@ def _connection(log: ConnectionLog, hidden: Masks) -> dict[str, Any]:
         stream = log.streams.get(name)
         if stream is not None and not (stream.empty and stream.tls_from is None):
             streams[name] = {
-                "base": log.base_name(name), "shared": stream.shared, "tls_from": stream.tls_from,
+                "base": log.base_name(name),
+                "shared": stream.shared,
+                "tls_from": stream.tls_from,
                 "own": b64encode(hidden.own_octets(log.number, stream)).decode("ascii"),
-                "pieces": [[piece.at_s, piece.number, piece.end] for piece in stream.pieces()]}
-    return {"connection": log.number, **{name: getattr(log, name) for name in _FACTS}, "labels": log.labels,
-            "streams": streams}
+                "pieces": [[piece.at_s, piece.number, piece.end] for piece in stream.pieces()],
+            }
+    return {
+        "connection": log.number,
+        **{name: getattr(log, name) for name in _FACTS},
+        "labels": log.labels,
+        "streams": streams,
+    }
 
 
 def _event(event: Event, hidden: Masks) -> dict[str, Any]:
@@ -111,6 +129,7 @@ def _whole(path: Path) -> Iterator[IO[str]]:
 
 
 # --- in --------------------------------------------------------------------------------------------------------------
+
 
 def load(path_or_file: str | os.PathLike[str] | IO[Any]) -> Trace:
     """Read a trace. Raises PlanError, naming file and line, when it is not one, is damaged, or is too new."""
@@ -144,8 +163,11 @@ class _Reader:
             except NotThis as problem:
                 raise PlanError(f"{self._name}, line {number}: {problem}.") from None
         if not self._ended:
-            raise PlanError(f"{self._name} is cut off after line {number}: its end is missing." if number
-                            else f"{self._name} is no saved trace: it is empty.")
+            raise PlanError(
+                f"{self._name} is cut off after line {number}: its end is missing."
+                if number
+                else f"{self._name} is no saved trace: it is empty."
+            )
         return Trace(self._header, self._connections.values(), self._events.values())
 
     def _take(self, number: int, value: dict[str, Any]) -> None:
@@ -226,9 +248,12 @@ def _read_stream(log: ConnectionLog, saved: dict[str, Any]) -> Stream:
     stream = Stream(log.streams[base] if base is not None else None)
     try:
         own = b64decode(checked(str, saved.get("own"), "own"), validate=True)
-        stream.restore(checked(int, saved.get("shared"), "shared"), own,
-                       checked(int | None, saved.get("tls_from"), "tls_from"),
-                       checked(list[tuple[float, int, int]], saved.get("pieces"), "pieces"))
+        stream.restore(
+            checked(int, saved.get("shared"), "shared"),
+            own,
+            checked(int | None, saved.get("tls_from"), "tls_from"),
+            checked(list[tuple[float, int, int]], saved.get("pieces"), "pieces"),
+        )
     except ValueError as error:
         raise NotThis(str(error)) from None
     return stream

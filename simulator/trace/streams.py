@@ -13,8 +13,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 STREAMS = (
-    "wire.c2s.sent", "wire.c2s.arrived", "wire.s2c.sent", "wire.s2c.arrived",
-    "client.sent", "client.received", "server.sent", "server.received",
+    "wire.c2s.sent",
+    "wire.c2s.arrived",
+    "wire.s2c.sent",
+    "wire.s2c.arrived",
+    "client.sent",
+    "client.received",
+    "server.sent",
+    "server.received",
 )
 """Names of the streams of a connection: c2s is client to server, s2c server to client."""
 
@@ -87,10 +93,10 @@ class Stream:
         """Return octets start..end (end excluded), as far as they exist."""
         start, shared = max(start, 0), self.shared
         if start >= shared:
-            return bytes(self._own[start - shared:max(end - shared, 0)])
+            return bytes(self._own[start - shared : max(end - shared, 0)])
         assert self.base is not None
         head = self.base.slice(start, min(end, shared))
-        return head + bytes(self._own[:end - shared]) if end > shared else head
+        return head + bytes(self._own[: end - shared]) if end > shared else head
 
     def owner(self, offset: int) -> tuple[Stream, int, int]:
         """Return the stream that keeps the octet at `offset`, and from where to where it keeps what follows."""

@@ -12,8 +12,12 @@ from simulator.trace.streams import STREAMS, Stream
 
 E = TypeVar("E", bound=Event)
 
-_BASES = {"wire.c2s.arrived": "wire.c2s.sent", "wire.s2c.arrived": "wire.s2c.sent",
-          "client.sent": "wire.c2s.sent", "server.sent": "wire.s2c.sent"}
+_BASES = {
+    "wire.c2s.arrived": "wire.c2s.sent",
+    "wire.s2c.arrived": "wire.s2c.sent",
+    "client.sent": "wire.c2s.sent",
+    "server.sent": "wire.s2c.sent",
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,8 +89,9 @@ class Trace:
     octets by `simulator.protocol.dialogue.read_connection`.
     """
 
-    def __init__(self, header: Mapping[str, Any], connections: Iterable[ConnectionLog],
-                 events: Iterable[Event]) -> None:
+    def __init__(
+        self, header: Mapping[str, Any], connections: Iterable[ConnectionLog], events: Iterable[Event]
+    ) -> None:
         self.header = dict(header)
         self.connections = {connection.number: connection for connection in connections}
         self.events = tuple(sorted(events, key=lambda event: event.number))
@@ -106,8 +111,11 @@ class Trace:
 
     def of(self, kind: type[E], **wanted: Any) -> list[E]:
         """Return the recorded events of one kind whose fields equal `wanted`."""
-        return [event for event in self.events if isinstance(event, kind)
-                and all(getattr(event, name) == value for name, value in wanted.items())]
+        return [
+            event
+            for event in self.events
+            if isinstance(event, kind) and all(getattr(event, name) == value for name, value in wanted.items())
+        ]
 
     def event(self, number: int) -> Event:
         """Return one recorded event by its number. Raises KeyError."""
@@ -125,8 +133,11 @@ class Trace:
         """Return the part of the trace that belongs to one message: its events and its connections."""
         own = [c for c in self.connections.values() if any(label == message for _, label in c.labels)]
         numbers = {c.number for c in own}
-        return Trace(self.header, own, [e for e in self.events if e.message == message
-                                        or (e.message is None and e.connection in numbers)])
+        return Trace(
+            self.header,
+            own,
+            [e for e in self.events if e.message == message or (e.message is None and e.connection in numbers)],
+        )
 
     def story(self) -> list[tuple[Any, ...]]:
         """Return what has to be equal in two runs that are *the same*: all but the octets and sizes of TLS records.
@@ -135,20 +146,43 @@ class Trace:
         """
         told: list[tuple[Any, ...]] = [
             (e.number, e.kind, e.at_s, e.host, e.seen_by, e.connection, e.message, e.cause, tuple(e.facts().items()))
-            for e in self.events]
+            for e in self.events
+        ]
         for number in sorted(self.connections):
             log = self.connections[number]
-            told.append((number, log.transport, log.client_host, log.client_address, log.client_port, log.server_host,
-                         log.server_address, log.server_port, log.opened_s, log.latency_s, tuple(log.labels)))
+            told.append(
+                (
+                    number,
+                    log.transport,
+                    log.client_host,
+                    log.client_address,
+                    log.client_port,
+                    log.server_host,
+                    log.server_address,
+                    log.server_port,
+                    log.opened_s,
+                    log.latency_s,
+                    tuple(log.labels),
+                )
+            )
             for name in STREAMS:
                 stream = log.streams.get(name)
                 if stream is None or (stream.empty and stream.tls_from is None):
                     continue  # the same as if nobody had asked for it
                 secret_from = self._tls_offset(log, name)
                 octets = stream.octets if secret_from is None else stream.slice(0, secret_from)
-                told.append((number, name, octets, stream.tls_from, tuple(
-                    (piece.at_s, piece.number) + ((piece.end,) if secret_from is None else ())
-                    for piece in stream.pieces())))
+                told.append(
+                    (
+                        number,
+                        name,
+                        octets,
+                        stream.tls_from,
+                        tuple(
+                            (piece.at_s, piece.number) + ((piece.end,) if secret_from is None else ())
+                            for piece in stream.pieces()
+                        ),
+                    )
+                )
         return told
 
     def same_story(self, other: Trace) -> bool:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from simulator.errors import UsageError
-from simulator.network.loopback import check_loopback, listen, new_socket, port_problem
+from simulator.network import loopback
+from simulator.network.loopback import LOOPBACK, check_loopback, listen, new_socket, port_problem
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +35,7 @@ async def main():
     net.network.add_host("off.example", "192.0.2.66").silent = True
     await net.serve(lambda: Echo(net.loop))
     await net.loop.create_datagram_endpoint(Program, local_addr=(SERVER, 53))
-    for host in (SERVER, "mail.example", "192.0.2.66", "8.0.2.0"[:0] + "192.0.2.99", "nobody.example"):
+    for host in (SERVER, "mail.example", "192.0.2.66", "192.0.2.99", "nobody.example"):
         try:
             reader, writer = await asyncio.open_connection(host, 25, local_addr=(CLIENT, 0))
             writer.write(b"x"); await reader.read(1); writer.close()
@@ -80,7 +81,7 @@ def test_what_is_loopback(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["0.0.0.0", "::", "192.0.2.1", "127.0.0.1.evil.example", "127.1", "localhost", "", "::ffff:127.0.0.1", "2001:db8::1"],
+    ["0.0.0.0", "::", "192.0.2.1", "127.0.0.1.evil.example", "localhost", "", "::ffff:" + LOOPBACK, "2001:db8::1"],
 )
 def test_what_is_not(address: str) -> None:
     for use in (check_loopback, listen, lambda address: new_socket(address, socket.SOCK_DGRAM)):
@@ -98,3 +99,17 @@ def test_a_port_that_is_taken() -> None:
 def test_ports_that_the_system_does_not_give() -> None:
     assert "leave out --real-ports" in port_problem("127.0.0.1", 25, PermissionError(errno.EACCES, "no"))
     assert "Too many sockets" in port_problem("127.0.0.1", 0, OSError(errno.EMFILE, "full"))
+
+
+def test_thousands_of_connections_do_not_use_up_the_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loopback, "ORDERLY_ENDS", next(loopback.SocketPair._made) + 2)
+    resets: list[socket.socket] = []
+    monkeypatch.setattr(loopback, "reset_on_close", resets.append)
+    with listen() as door:
+        for _ in range(3):
+            pair = loopback.SocketPair(door, lambda *stranger: None)
+            assert pair.carry(True, b"x") == b"x"
+            for from_client in (True, False):
+                pair.finish(from_client)
+            pair.close()
+    assert len(resets) == 2 * 2

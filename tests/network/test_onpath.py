@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -63,6 +64,24 @@ def test_refuse_and_drop(net: SmallNet, verdict: OnConnect, error: type[Exceptio
     net.run(main())
     assert actions(net) == [(verdict.value, "c2s", "")]
     assert [event.reason for event in net.events if isinstance(event, ConnectionFailed)] == [reason]
+
+
+def test_a_firewall_refuses_before_the_host_is_reached(net: SmallNet) -> None:
+    class Firewall(Box):
+        def on_connect(self, connection: Any) -> OnConnect:
+            return OnConnect.REFUSE
+
+    async def wake() -> None:
+        raise AssertionError("nobody may be woken")
+
+    async def main() -> None:
+        net.network.add_host("asleep.example", "192.0.2.53", wake)
+        net.network.place_box(Firewall(), lambda log: True)
+        for address in ("192.0.2.53", "192.0.2.77"):
+            with pytest.raises(ConnectionRefusedError):
+                await net.loop.create_connection(lambda: Noting(net.loop), address, 25)
+
+    net.run(main())
 
 
 def test_divert_to_a_machine_in_the_middle(net: SmallNet) -> None:
@@ -263,7 +282,7 @@ class Stripper(LineBox):
 def test_whole_lines_however_the_octets_are_cut(cuts: list[int]) -> None:
     text = b"250-mail.example\r\n250-STARTTLS\r\n\r\n250 HELP\r\nunfinished"
     places = sorted({0, *(cut for cut in cuts if cut < len(text)), len(text)})
-    pieces = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(places)]
     net = SmallNet("memory")
     box = Stripper()
     _, server = net.run(talk(net, pieces, box))

@@ -205,7 +205,7 @@ def test_who_loses_patience_does_not_leave_a_host_half_awake(net: SmallNet) -> N
 def test_ports(net: SmallNet) -> None:
     async def main() -> None:
         await serve(net)
-        with pytest.raises(UsageError, match="UDP port 53 on 192.0.2.25 is already taken"):
+        with pytest.raises(UsageError, match=r"UDP port 53 on 192\.0\.2\.25 is already taken"):
             await serve(net)
         ports = {(await ask(net)).transport.get_extra_info("sockname")[1] for _ in range(50)}
         assert len(ports) == 50
@@ -258,7 +258,9 @@ def test_a_foreign_question_is_answered_without_time_passing() -> None:
         assert net.loop.time() == 0
         stop(net)
     trace = net.loop.recorder.trace()
-    assert [(log.foreign, log.client_host) for log in trace.connections.values()] == [(True, "your-computer.example")] * 2
+    assert [(log.foreign, log.client_host) for log in trace.connections.values()] == [
+        (True, "your-computer.example")
+    ] * 2
     assert trace.stream(2, "wire.s2c.sent").octets == b"TWOTWO"
 
 

@@ -30,10 +30,19 @@ def new_recorder(**options: Any) -> Recorder:
 
 def open_connection(recorder: Recorder, port: int = 49152, **facts: Any) -> ConnectionLog:
     """Start the log of a connection from a laptop to a mail server."""
-    return recorder.connection(**{
-        "transport": "tcp", "client_host": "laptop.alice.example", "client_address": "192.0.2.9",
-        "client_port": port, "server_host": "mail.alice.example", "server_address": "192.0.2.25", "server_port": 587,
-        "latency_s": 0.02} | facts)
+    return recorder.connection(
+        **{
+            "transport": "tcp",
+            "client_host": "laptop.alice.example",
+            "client_address": "192.0.2.9",
+            "client_port": port,
+            "server_host": "mail.alice.example",
+            "server_address": "192.0.2.25",
+            "server_port": 587,
+            "latency_s": 0.02,
+        }
+        | facts
+    )
 
 
 def example_of(hint: Any) -> Any:
@@ -60,8 +69,9 @@ def say(recorder: Recorder, log: ConnectionLog, octets: bytes, way: str = "c2s")
 
 def full_trace() -> Trace:
     """Return a trace with every recorded kind of event, shared and changed octets, and a login."""
-    recorder = new_recorder(medium="memory", latency_s=0.02, hosts={"mail.alice.example": "192.0.2.25"},
-                            keylog="secret")
+    recorder = new_recorder(
+        medium="memory", latency_s=0.02, hosts={"mail.alice.example": "192.0.2.25"}, keylog="secret"
+    )
     log = open_connection(recorder)
     recorder.label(log, "m1")
     say(recorder, log, b"220 mail.alice.example\r\n", "s2c")

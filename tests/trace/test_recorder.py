@@ -1,6 +1,9 @@
 """The pen: numbers, labels, parts of a trace, and forgetting."""
 
+from __future__ import annotations
+
 import io
+from typing import Any
 
 import pytest
 from support.traces import new_recorder, open_connection, say
@@ -9,13 +12,14 @@ from simulator.errors import UsageError
 from simulator.trace.events import ConnectionOpened, Note, TlsFailed
 from simulator.trace.recorder import EVENT_OCTETS, Recorder
 from simulator.trace.store import load, save
+from simulator.trace.trace import ConnectionLog
 
 
-def note(recorder, text="x", **where):
+def note(recorder: Recorder, text: str = "x", **where: Any) -> int:
     return recorder.record(Note, host="mail.alice.example", seen_by="server", text=text, **where)
 
 
-def test_numbers_grow_and_every_line_has_one():
+def test_numbers_grow_and_every_line_has_one() -> None:
     recorder = new_recorder()
     log = open_connection(recorder)
     first = note(recorder)
@@ -25,7 +29,7 @@ def test_numbers_grow_and_every_line_has_one():
     assert note(recorder) > first + 4
 
 
-def test_the_part_of_a_message_is_its_events_and_its_connections():
+def test_the_part_of_a_message_is_its_events_and_its_connections() -> None:
     recorder = new_recorder()
     one, other = open_connection(recorder), open_connection(recorder, port=2)
     note(recorder, "before the label", connection=one.number)
@@ -36,7 +40,7 @@ def test_the_part_of_a_message_is_its_events_and_its_connections():
     for again in ("m2", "m1"):
         recorder.label(one, again)
     part = recorder.trace("m1")
-    assert [event.text for event in part.events] == ["before the label", "by connection", "by label"]
+    assert [event.facts()["text"] for event in part.events] == ["before the label", "by connection", "by label"]
     assert list(part.connections) == [one.number]
     assert part.story() == recorder.trace().only("m1").story()
     assert recorder.trace("m3").events == ()
@@ -44,7 +48,7 @@ def test_the_part_of_a_message_is_its_events_and_its_connections():
     assert one.message == "m1"
 
 
-def test_an_event_is_found_by_its_number():
+def test_an_event_is_found_by_its_number() -> None:
     recorder = new_recorder()
     numbers = [note(recorder, str(index)) for index in range(5)]
     trace = recorder.trace()
@@ -53,13 +57,13 @@ def test_an_event_is_found_by_its_number():
         trace.event(99)
 
 
-def test_a_wrong_connection_number_is_a_defect():
+def test_a_wrong_connection_number_is_a_defect() -> None:
     with pytest.raises(KeyError):
         note(new_recorder(), connection=7)
 
 
-def test_random_octets_of_a_failed_handshake_are_no_part_of_the_story():
-    def told(hello):
+def test_random_octets_of_a_failed_handshake_are_no_part_of_the_story() -> None:
+    def told(hello: bytes) -> object:
         recorder = new_recorder()
         log = open_connection(recorder)
         say(recorder, log, b"STARTTLS\r\n")
@@ -73,12 +77,22 @@ def test_random_octets_of_a_failed_handshake_are_no_part_of_the_story():
 
 # --- forgetting ------------------------------------------------------------------------------------------------------
 
-def visit(recorder, octets=1000, port=1):
+
+def visit(recorder: Recorder, octets: int = 1000, port: int = 1) -> ConnectionLog:
     """Open a connection, say something and end it, as a server sees all day."""
     log = open_connection(recorder, port=port)
-    recorder.record(ConnectionOpened, host="x.example", seen_by="wire", connection=log.number, peer="y.example",
-                    transport="tcp", client_address="192.0.2.1", client_port=port, server_address="192.0.2.2",
-                    server_port=25)
+    recorder.record(
+        ConnectionOpened,
+        host="x.example",
+        seen_by="wire",
+        connection=log.number,
+        peer="y.example",
+        transport="tcp",
+        client_address="192.0.2.1",
+        client_port=port,
+        server_address="192.0.2.2",
+        server_port=25,
+    )
     say(recorder, log, bytes(octets))
     recorder.label(log, f"m{log.number}")
     note(recorder, connection=log.number)
@@ -86,7 +100,7 @@ def visit(recorder, octets=1000, port=1):
     return log
 
 
-def test_a_limited_trace_drops_the_oldest_that_is_over():
+def test_a_limited_trace_drops_the_oldest_that_is_over() -> None:
     recorder = new_recorder(limit_octets=20_000)
     still_open = open_connection(recorder)
     say(recorder, still_open, b"x" * 500)
@@ -95,7 +109,7 @@ def test_a_limited_trace_drops_the_oldest_that_is_over():
     assert still_open.number in trace.connections
     kept = [log.number for log in logs if log.number in trace.connections]
     assert 5 < len(kept) < 15
-    assert kept == [log.number for log in logs[-len(kept):]]
+    assert kept == [log.number for log in logs[-len(kept) :]]
     assert {event.connection for event in trace.events} <= set(trace.connections)
     dropped = trace.header["dropped"]
     assert dropped["connections"] == 100 - len(kept)
@@ -108,27 +122,27 @@ def test_a_limited_trace_drops_the_oldest_that_is_over():
     assert recorder.trace(f"m{kept[-1]}").connections
 
 
-def test_what_holds_no_connection_is_dropped_by_age():
+def test_what_holds_no_connection_is_dropped_by_age() -> None:
     recorder = new_recorder(limit_octets=100 * EVENT_OCTETS)
     numbers = [note(recorder, message=f"m{index}") for index in range(1000)]
     left = [event.number for event in recorder.trace().events]
-    assert left == numbers[-len(left):]
+    assert left == numbers[-len(left) :]
     assert 70 <= len(left) <= 100
     assert len(recorder._by_message) == len(left)
 
 
-def test_what_is_in_use_is_never_dropped_and_costs_no_endless_search():
+def test_what_is_in_use_is_never_dropped_and_costs_no_endless_search(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = new_recorder(limit_octets=10_000)
     log = open_connection(recorder)
     searches = 0
     shrink = recorder._shrink
 
-    def counted():
+    def counted() -> None:
         nonlocal searches
         searches += 1
         shrink()
 
-    recorder._shrink = counted
+    monkeypatch.setattr(recorder, "_shrink", counted)
     for _ in range(1000):
         say(recorder, log, bytes(100))
     assert len(log.stream("client.sent")) == 100_000
@@ -137,7 +151,7 @@ def test_what_is_in_use_is_never_dropped_and_costs_no_endless_search():
     assert not recorder.trace().connections
 
 
-def test_late_events_of_a_dropped_connection_stand_alone():
+def test_late_events_of_a_dropped_connection_stand_alone() -> None:
     recorder = new_recorder(limit_octets=1000)
     log = visit(recorder, octets=5000)
     assert log.number not in recorder.connections
@@ -149,7 +163,7 @@ def test_late_events_of_a_dropped_connection_stand_alone():
     assert open_connection(recorder).number == log.number + 1
 
 
-def test_without_a_limit_nothing_is_dropped():
+def test_without_a_limit_nothing_is_dropped() -> None:
     recorder = new_recorder()
     for port in range(1, 101):
         visit(recorder, port=port)
@@ -157,6 +171,6 @@ def test_without_a_limit_nothing_is_dropped():
     assert "dropped" not in recorder.trace().header
 
 
-def test_a_limit_must_leave_room():
+def test_a_limit_must_leave_room() -> None:
     with pytest.raises(UsageError, match="above 0"):
         Recorder(lambda: 0.0, limit_octets=0)

@@ -1,5 +1,7 @@
 """A saved trace comes back whole, or one sentence says what is wrong with the file."""
 
+from __future__ import annotations
+
 import base64
 import dataclasses
 import io
@@ -7,7 +9,9 @@ import json
 import os
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,13 +19,13 @@ from hypothesis import strategies as st
 from support.traces import full_trace, new_recorder, open_connection, record_example, say
 
 from simulator.errors import PlanError, UsageError
-from simulator.trace.events import KINDS, Command, Span
+from simulator.trace.events import KINDS, Command, Event, Span
 from simulator.trace.store import load, save
 from simulator.trace.streams import STREAMS
 from simulator.trace.trace import Trace
 
 
-def written(trace, **options):
+def written(trace: Trace, **options: Any) -> str:
     file = io.StringIO()
     save(trace, file, **options)
     return file.getvalue()
@@ -32,7 +36,8 @@ GOOD = written(full_trace())
 
 # --- out and in again ------------------------------------------------------------------------------------------------
 
-def test_every_kind_of_event_comes_back(tmp_path):
+
+def test_every_kind_of_event_comes_back(tmp_path: Path) -> None:
     trace = full_trace()
     save(trace, tmp_path / "t.jsonl")
     again = load(tmp_path / "t.jsonl")
@@ -42,9 +47,11 @@ def test_every_kind_of_event_comes_back(tmp_path):
     assert written(again) == GOOD
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(STREAMS), st.binary(max_size=20)), max_size=25),
-       st.lists(st.sampled_from([kind for kind in KINDS.values() if not kind.spoken]), max_size=8))
-def test_any_trace_comes_back(octets, kinds):
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.sampled_from(STREAMS), st.binary(max_size=20)), max_size=25),
+    st.lists(st.sampled_from([kind for kind in KINDS.values() if not kind.spoken]), max_size=8),
+)
+def test_any_trace_comes_back(octets: Any, kinds: list[type[Event]]) -> None:
     recorder = new_recorder()
     logs = [open_connection(recorder, port=port) for port in (1, 2, 3)]
     for index, stream, piece in octets:
@@ -61,7 +68,7 @@ def test_any_trace_comes_back(octets, kinds):
             assert again.stream(number, name).own_octets == stream.own_octets
 
 
-def test_looking_at_a_trace_does_not_change_its_story():
+def test_looking_at_a_trace_does_not_change_its_story() -> None:
     trace = full_trace()
     before = trace.story()
     for number in trace.connections:
@@ -71,10 +78,19 @@ def test_looking_at_a_trace_does_not_change_its_story():
     assert load(io.StringIO(written(trace))).story() == before
 
 
-def test_spoken_events_are_written_for_others_and_read_from_the_octets_here():
+def test_spoken_events_are_written_for_others_and_read_from_the_octets_here() -> None:
     trace = full_trace()
-    spoken = Command(number=4, at_s=0.5, host="x.example", seen_by="client", connection=1, direction="c2s", tls=False,
-                     span=Span(1, "client.sent", 0, 27), verb="EHLO")
+    spoken = Command(
+        number=4,
+        at_s=0.5,
+        host="x.example",
+        seen_by="client",
+        connection=1,
+        direction="c2s",
+        tls=False,
+        span=Span(1, "client.sent", 0, 27),
+        verb="EHLO",
+    )
     text = written(trace, extra_events=[spoken])
     line = next(json.loads(line) for line in text.splitlines() if '"Command"' in line)
     assert line["verb"] == "EHLO"
@@ -83,7 +99,7 @@ def test_spoken_events_are_written_for_others_and_read_from_the_octets_here():
     assert again.story() == trace.story()
 
 
-def test_files_in_text_and_in_octets_both_work():
+def test_files_in_text_and_in_octets_both_work() -> None:
     trace = full_trace()
     raw = io.BytesIO()
     save(trace, raw)
@@ -91,20 +107,20 @@ def test_files_in_text_and_in_octets_both_work():
     assert load(io.BytesIO(raw.getvalue())).story() == trace.story()
 
 
-def test_line_ends_and_marks_of_other_editors_do_no_harm(tmp_path):
+def test_line_ends_and_marks_of_other_editors_do_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
     assert load(path).story() == full_trace().story()
 
 
-def test_a_large_trace_is_written_line_by_line():
+def test_a_large_trace_is_written_line_by_line() -> None:
     recorder = new_recorder()
     for port in range(50):
         say(recorder, open_connection(recorder, port=port), bytes(100_000))
     longest = 0
 
     class Counting(io.StringIO):
-        def write(self, text):
+        def write(self, text: str) -> int:
             nonlocal longest
             longest = max(longest, len(text))
             return len(text)
@@ -115,20 +131,21 @@ def test_a_large_trace_is_written_line_by_line():
 
 # --- giving away -----------------------------------------------------------------------------------------------------
 
-def secret_spans(trace):
+
+def secret_spans(trace: Trace) -> list[Span]:
     found = trace.stream(1, "client.sent").octets.index(b"AUTH")
     end = len(trace.stream(1, "client.sent"))
     return [Span(1, "client.sent", found, end)]
 
 
-def octets_in(text):
+def octets_in(text: str) -> bytes:
     """Everything that a thief could find in a saved trace."""
     lines = [json.loads(line) for line in text.splitlines()]
     streams = [stream for line in lines for stream in line.get("streams", {}).values()]
     return text.encode() + b"".join(base64.b64decode(stream["own"]) for stream in streams)
 
 
-def test_masks_blank_the_octets_in_every_stream_and_keep_the_lines():
+def test_masks_blank_the_octets_in_every_stream_and_keep_the_lines() -> None:
     trace = full_trace()
     text = written(trace, masks=secret_spans(trace))
     assert b"AGFsaWNl" not in octets_in(text)
@@ -139,7 +156,7 @@ def test_masks_blank_the_octets_in_every_stream_and_keep_the_lines():
     assert trace.stream(1, "client.sent").octets.endswith(b"AGFsaWNlAHdvbmRlcmxhbmQ=\r\n")
 
 
-def test_masks_find_copies_in_streams_that_a_box_has_changed():
+def test_masks_find_copies_in_streams_that_a_box_has_changed() -> None:
     recorder = new_recorder()
     log = open_connection(recorder)
     secret = b"AUTH PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=\r\n"
@@ -149,14 +166,21 @@ def test_masks_find_copies_in_streams_that_a_box_has_changed():
     recorder.spoken(log, "server.received", b"RSET\r\n" + secret)
     from simulator.trace.events import OnPathAction
 
-    recorder.record(OnPathAction, host="on the path", seen_by="wire", connection=1, action="change", direction="c2s",
-                    detail="RSET\r\nAUTH PLAIN AGFsaWNl")
+    recorder.record(
+        OnPathAction,
+        host="on the path",
+        seen_by="wire",
+        connection=1,
+        action="change",
+        direction="c2s",
+        detail="RSET\r\nAUTH PLAIN AGFsaWNl",
+    )
     text = written(recorder.trace(), masks=[Span(1, "client.sent", 6, 6 + len(secret))])
     assert b"AGFsaWNl" not in octets_in(text)
     assert load(io.StringIO(text)).stream(1, "wire.c2s.arrived").octets.startswith(b"RSET\r\n***")
 
 
-def test_keys_stay_at_home_when_a_trace_is_shared():
+def test_keys_stay_at_home_when_a_trace_is_shared() -> None:
     trace = full_trace()
     assert "secret" in GOOD
     assert "keylog" not in load(io.StringIO(written(trace, share=True))).header
@@ -166,7 +190,8 @@ def test_keys_stay_at_home_when_a_trace_is_shared():
 
 # --- a file that is no trace -----------------------------------------------------------------------------------------
 
-def lines_with(number, change):
+
+def lines_with(number: int, change: Callable[[Any], object]) -> str:
     lines = [json.loads(line) for line in GOOD.splitlines()]
     change(lines[number])
     return "\n".join(json.dumps(line) for line in lines) + "\n"
@@ -206,7 +231,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_what_is_wrong_is_said_in_one_sentence(what, tmp_path):
+def test_what_is_wrong_is_said_in_one_sentence(what: str, tmp_path: Path) -> None:
     text, sentence = BROKEN[what]
     path = tmp_path / "t.jsonl"
     path.write_text(text)
@@ -216,18 +241,22 @@ def test_what_is_wrong_is_said_in_one_sentence(what, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("make", "sentence"), [
-    (lambda path: path.write_bytes(bytes(range(256)) * 10), "not text"),
-    (lambda path: path.mkdir(), "cannot be read"),
-    (lambda path: None, "cannot be read: No such file"),
-], ids=["binary", "folder", "missing"])
-def test_what_cannot_be_read_at_all(make, sentence, tmp_path):
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda path: path.write_bytes(bytes(range(256)) * 10), "not text"),
+        (lambda path: path.mkdir(), "cannot be read"),
+        (lambda path: None, "cannot be read: No such file"),
+    ],
+    ids=["binary", "folder", "missing"],
+)
+def test_what_cannot_be_read_at_all(make: Any, sentence: str, tmp_path: Path) -> None:
     make(tmp_path / "t.jsonl")
     with pytest.raises(PlanError, match=sentence):
         load(tmp_path / "t.jsonl")
 
 
-def test_a_name_that_no_system_knows():
+def test_a_name_that_no_system_knows() -> None:
     with pytest.raises(PlanError, match="cannot be read"):
         load("a\0b")
 
@@ -235,28 +264,29 @@ def test_a_name_that_no_system_knows():
 WEEDS = (b"null", b"-1", b"[]", b'"', b"\n", b"1e400", b"{}", b"true", b"9" * 30, b"\xff")
 
 
-def sentence_of(file):
+def sentence_of(file: IO[Any]) -> str:
     """Load what may be broken; return what is said about it."""
     try:
-        return load(file).story() and ""
+        load(file).story()
+        return ""
     except PlanError as error:
         return str(error)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32))
-def test_whatever_happened_to_a_file_the_error_is_ours(seed):
+def test_whatever_happened_to_a_file_the_error_is_ours(seed: int) -> None:
     rng = random.Random(seed)
     raw = bytearray(GOOD.encode())
     for _ in range(rng.choice((1, 1, 2, 8))):
         if not raw:
             break
-        at = rng.randrange(len(raw))
+        at = rng.randrange(len(raw) + 1)
         match rng.randrange(4):
             case 0:
-                raw[at] = rng.randrange(256)
+                raw[at : at + 1] = rng.randbytes(1)
             case 1:
-                del raw[at:at + rng.choice((1, 5, 100))]
+                del raw[at : at + rng.choice((1, 5, 100))]
             case 2:
                 raw[at:at] = rng.choice(WEEDS)
             case 3:
@@ -265,13 +295,15 @@ def test_whatever_happened_to_a_file_the_error_is_ours(seed):
     assert "\n" not in sentence_of(io.BytesIO(bytes(raw)))
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_whatever_values_stand_in_a_file_the_error_is_ours(data):
+def test_whatever_values_stand_in_a_file_the_error_is_ours(data: st.DataObject) -> None:
     lines = [json.loads(line) for line in GOOD.splitlines()]
     place = data.draw(st.sampled_from(lines))
     while True:
@@ -285,43 +317,47 @@ def test_whatever_values_stand_in_a_file_the_error_is_ours(data):
 
 # --- writing ---------------------------------------------------------------------------------------------------------
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text("precious")
     trace = full_trace()
-    broken = dataclasses.replace(trace.events[0], host=object())  # cannot be written as JSON
+    wrong: Any = object()  # cannot be written as JSON
+    broken = dataclasses.replace(trace.events[0], host=wrong)
     with pytest.raises(TypeError):
         save(Trace(trace.header, trace.connections.values(), [broken]), path)
     assert path.read_text() == "precious"
     assert os.listdir(tmp_path) == ["t.jsonl"]
 
 
-def test_no_folder_no_file(tmp_path):
+def test_no_folder_no_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"missing.t\.jsonl cannot be written: No such file"):
         save(full_trace(), tmp_path / "missing" / "t.jsonl")
 
 
-def test_a_folder_in_the_place_of_the_file(tmp_path):
+def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written"):
         save(full_trace(), tmp_path)
 
 
-@pytest.mark.skipif(sys.platform == "win32" or (hasattr(os, "geteuid") and os.geteuid() == 0),
-                    reason="the superuser may write everywhere")
-def test_a_folder_that_may_not_be_written(tmp_path):
+@pytest.mark.skipif(
+    sys.platform == "win32" or (hasattr(os, "geteuid") and os.geteuid() == 0),
+    reason="the superuser may write everywhere",
+)
+def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(UsageError, match="cannot be written: Permission denied"):
         save(full_trace(), tmp_path / "t.jsonl")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is a thing of Linux")
-def test_a_full_disk():
+def test_a_full_disk() -> None:
     with pytest.raises(UsageError, match="/dev/full cannot be written: No space left"):
         save(full_trace(), "/dev/full")
     assert Path("/dev/full").is_char_device()
 
 
-def test_a_link_stays_a_link(tmp_path):
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
     try:
         (tmp_path / "link").symlink_to(tmp_path / "t.jsonl")
     except OSError:
