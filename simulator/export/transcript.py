@@ -6,6 +6,7 @@ something that happened. Passwords are masked unless they travelled in clear, fo
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 
 from simulator.trace.events import (
@@ -27,6 +28,7 @@ from simulator.trace.trace import Trace
 from simulator.views.hops import Hop, hops
 
 MASK = "********"
+LINE_WIDTH = 118
 
 
 def mark(event: Spoken) -> str:
@@ -83,17 +85,21 @@ def hop_lines(hop: Hop, *, most_data_lines: int | None = None) -> Iterator[str]:
                 yield f"  {time}  {mark(event)} {line}"
                 time = " " * len(time)
         else:
-            yield f"  {time}  -- {happening(event)}"
+            yield from wrapped(f"  {time}  -- ", happening(event))
+
+
+def wrapped(start: str, text: str) -> list[str]:
+    """Return `start` and `text` as lines that fit a screen; what follows is indented."""
+    return textwrap.wrap(text, LINE_WIDTH, initial_indent=start, subsequent_indent=" " * len(start)) or [start.rstrip()]
 
 
 def happening(event: Event) -> str:
     """Say in words what a recorded event is."""
     if isinstance(event, TlsEstablished):
-        checked = {
-            True: "certificate verified",
-            False: f"certificate not verified ({event.why_unverified or 'not checked'})",
-            None: "",
-        }[event.verified]
+        checked = "certificate verified" if event.verified else ""
+        if event.verified is False:  # RFC 7435 section 3: a relay prefers unverified protection to none
+            doubt = "not checked" if event.why_unverified == "not checked" else f"not good ({event.why_unverified})"
+            checked = f"certificate {doubt}, and taken all the same (RFC 7435)"
         parts = [
             f"TLS established: {event.version}, {event.cipher}",
             f"server name {event.server_name}" if event.server_name else "",
@@ -112,8 +118,7 @@ def happening(event: Event) -> str:
             "cut": "connection cut by a box on the path",
         }[event.how]
     if isinstance(event, DnsAnswered):
-        what = "; ".join(event.records) if event.records else event.status.upper()
-        return f"{event.name} {event.rdtype}? {event.server}: {what}"
+        return f"{event.server}, {event.name or '.'} {event.rdtype}?  {_dns_words(event)}"
     if isinstance(event, RouteChosen):
         order = ", then ".join(f"{name} (preference {preference})" for preference, name in event.hosts)
         return (
@@ -127,6 +132,29 @@ def happening(event: Event) -> str:
     if isinstance(event, Note):
         return event.text
     return event.kind
+
+
+_NO_RECORDS = {
+    "nodata": "The name exists, but has no such record.",
+    "nxdomain": "There is no such name.",
+    "timeout": "No answer.",
+    "truncated": "Too long for UDP: ask again over TCP.",
+}
+
+
+def _dns_words(event: DnsAnswered) -> str:
+    """Say what a name server made of a question."""
+    # A record reads "name. 3600 IN TYPE data".
+    records = [record.split(" ", 4) for record in event.records]
+    if event.status == "referral":
+        addresses = {owner.rstrip("."): data for owner, _, _, kind, data in records if kind in ("A", "AAAA")}
+        servers = [data.rstrip(".") for _, _, _, kind, data in records if kind == "NS"]
+        return (
+            "Ask " + ", ".join(f"{name} ({addresses[name]})" if name in addresses else name for name in servers) + "."
+        )
+    if records:
+        return "; ".join(f"{kind} {data}" for _, _, _, kind, data in records)
+    return _NO_RECORDS.get(event.status, event.status)
 
 
 def transcript(trace: Trace, *, most_data_lines: int | None = None) -> str:
@@ -148,15 +176,14 @@ def _transcript(trace: Trace, most_data_lines: int | None) -> Iterable[str]:
             yield f"Names, asked by {walk[0].host}"
             for event in walk:
                 told.add(event.number)
-                yield f"  {event.at_s:8.3f} s  -- {happening(event)}"
+                yield from wrapped(f"  {event.at_s:8.3f} s  -- ", happening(event))
         yield ""
         yield f"Hop {hop.number}. {hop.title}"
         yield from hop_lines(hop, most_data_lines=most_data_lines)
     last = [
         e
         for e in trace.events
-        if (isinstance(e, (DnsAnswered, RouteChosen))
-        and e.number not in told)
+        if (isinstance(e, (DnsAnswered, RouteChosen)) and e.number not in told)
         or isinstance(e, (RecipientResult, MessageStored, Note))
     ]
     if last:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from simulator.network.end import End, Side
 from simulator.network.link import Wire
@@ -33,7 +33,7 @@ class Bridge(asyncio.Protocol):
         self._outside: asyncio.Transport | None = None
         self._inside = _Inside(self)
         self._linger: asyncio.TimerHandle | None = None
-        self._wire_over = self._foreign_gone = False
+        self._joined = self._wire_over = self._foreign_gone = False
 
     def attach(self, end: End) -> None:
         """Begin to pump, once the wire is there. `end` stands for the foreign program."""
@@ -42,15 +42,19 @@ class Bridge(asyncio.Protocol):
         end.pause_reading()
         end.set_protocol(self._inside)
         self._socket.setblocking(False)
-        self._task = self._loop.create_task(self._start())
+        self._task = self._loop.create_task(self._loop.connect_accepted_socket(self._join, self._socket))
+        self._task.add_done_callback(self._started)
 
-    async def _start(self) -> None:
-        try:
-            await self._loop.connect_accepted_socket(lambda: self, self._socket)
-        finally:
-            if self._outside is None:  # the loop is being stopped
-                self._socket.close()
-                self.connection_lost(ConnectionAbortedError("stopped"))
+    def _join(self) -> Bridge:
+        self._joined = True
+        return self
+
+    def _started(self, task: asyncio.Task[Any]) -> None:
+        if not self._joined:  # cancelled before it began: the loop is being stopped
+            self._socket.close()
+            self.connection_lost(ConnectionAbortedError("stopped"))
+        elif not task.cancelled():
+            task.result()
 
     # --- from the foreign program ------------------------------------------------------------------------------------
 

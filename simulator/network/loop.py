@@ -181,7 +181,7 @@ class NetworkLoop(base_events.BaseEventLoop):
             server_side,
             server_hostname,
             ssl_handshake_timeout=handshake_timeout_s,  # type: ignore[arg-type]
-            ssl_shutdown_timeout=shutdown_timeout_s,  # type: ignore[arg-type]
+            ssl_shutdown_timeout=shutdown_timeout_s,
         )
 
     def _handshake_done(self, wire: Wire, done: asyncio.Future[Any]) -> None:
@@ -237,7 +237,7 @@ class NetworkLoop(base_events.BaseEventLoop):
 
     # --- UDP and names -----------------------------------------------------------------------------------------------
 
-    async def create_datagram_endpoint(  # type: ignore[override]
+    async def create_datagram_endpoint(
         self, protocol_factory: Callable[[], Any], local_addr: Any = None, remote_addr: Any = None, **_: Any
     ) -> tuple[DatagramEnd, Any]:
         """Open a UDP endpoint on a logical address; port 0 takes the next free one."""
@@ -296,6 +296,7 @@ class NetworkLoop(base_events.BaseEventLoop):
             self.close()
 
     async def _end_all(self) -> None:
+        self.network.close_doors()
         left = asyncio.all_tasks(self) - {asyncio.current_task(self)}
         for task in left:
             task.cancel()
@@ -303,8 +304,10 @@ class NetworkLoop(base_events.BaseEventLoop):
         await self._end_connections()
 
     async def _end_connections(self) -> None:
-        self.network.abort_all()
-        await self.network.quiet()
+        self.network.close_doors()
+        while self.network.foreign_connections or self.network.open_connections:
+            self.network.abort_all()
+            await self.network.quiet()
 
     def close(self) -> None:
         """Close the loop, and what its medium holds for servers and connections that nobody has closed."""
@@ -312,7 +315,8 @@ class NetworkLoop(base_events.BaseEventLoop):
             if self.network.foreign_connections:
                 with self.clock.call():  # real sockets that asyncio closes in its own time
                     self.run_until_complete(self._end_connections())
-            self.network.release()
+            self.network.close_doors()
+            self.network.release_wires()
             self.datagrams.release()
         super().close()
 

@@ -342,9 +342,12 @@ class Network:
         for wire in list(self._open):
             wire.abort()
 
-    def release(self) -> None:
-        """Give back what the medium holds: doors and carriers. For a loop that is being closed."""
-        for service in self.services.values():
-            self.loop.medium_close_door(service)
-        for wire in self._open | self._foreign:
+    def close_doors(self) -> None:
+        """Let every service stop listening."""
+        while self.services:
+            self.loop.medium_close_door(self.services.popitem()[1])
+
+    def release_wires(self) -> None:
+        """Give back what the medium holds for wires that are still open, when the loop is being closed."""
+        for wire in self._open:
             wire.carrier.close(reset=True)

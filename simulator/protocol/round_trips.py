@@ -26,12 +26,12 @@ def _moment_s(trace: Trace, connection: int, until: str) -> float:
     said = read_connection(trace, connection, "client")
     if until == "MAIL":
         for event in said:
-            if isinstance(event, Command) and event.verb == "MAIL":
+            if isinstance(event, Command) and event.verb == "MAIL" and event.complete:
                 return trace.stream(connection, event.span.stream).moment(event.span.start).at_s
     elif until == "250":
         sent = False
         for event in said:
-            sent = sent or isinstance(event, MessageData)
+            sent = sent or (isinstance(event, MessageData) and event.complete)
             if sent and isinstance(event, Reply):
                 return event.at_s
     else:

@@ -251,6 +251,8 @@ class Spoken(Event):
     tls: bool
     """True when it travelled inside TLS."""
     span: Span
+    complete: bool = True
+    """False when the connection ended in the middle of it: a command cut off is no command, a message none either."""
     spoken: ClassVar[bool] = True
 
 

@@ -86,14 +86,17 @@ class Hop:
         return "implicit TLS" if self.tls.implicit else "STARTTLS"
 
     @property
+    def how(self) -> str:
+        """How the octets were protected, in words; "no conversation" when none came about."""
+        version = f" ({self.tls.version})" if self.tls else ""
+        return f"{self.protection}{version}" if self.spoken else "no conversation"
+
+    @property
     def title(self) -> str:
         """One line: who speaks to whom, where, and how protected."""
         name = "Submission" if self.step == 1 else "Relay"
-        version = f" ({self.tls.version})" if self.tls else ""
-        return (
-            f"{name}: {self.log.client_host} -> {self.log.server_host} port {self.log.server_port}, "
-            f"{self.protection}{version}"
-        )
+        return f"{name}: {self.log.client_host} -> {self.log.server_host} port {self.log.server_port}, {self.how}"
+
 
 
 def hops(trace: Trace) -> tuple[Hop, ...]:

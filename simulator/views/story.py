@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from simulator.export.transcript import happening, hop_lines, readable
+from simulator.export.transcript import happening, hop_lines, readable, wrapped
 from simulator.trace.events import (
     DnsAnswered,
     FieldsAdded,
@@ -77,7 +77,7 @@ def _names(trace: Trace, hop: Hop, told: set[int]) -> Iterator[str]:
     for event in trace.events:
         if isinstance(event, (DnsAnswered, RouteChosen)) and event.number < first and event.number not in told:
             told.add(event.number)
-            yield f"  {event.at_s:8.3f} s  -- {happening(event)}"
+            yield from wrapped(f"  {event.at_s:8.3f} s  -- ", happening(event))
 
 
 def _added(trace: Trace, hop: Hop) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _exposures(found: tuple[Hop, ...]) -> Iterator[str]:
         items = exposure(hop).items
         rows.append(
             (
-                f"{hop.log.client_host} -> {hop.log.server_host}:{hop.log.server_port} ({hop.protection})",
+                f"{hop.log.client_host} -> {hop.log.server_host}:{hop.log.server_port} ({hop.how})",
                 *(words[items[name]] for name in ITEMS),
             )
         )

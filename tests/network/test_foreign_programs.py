@@ -149,7 +149,7 @@ def test_a_server_that_closes_first_and_one_that_resets(net: SmallNet) -> None:
     def work() -> None:
         with connect(brief) as sock:
             assert b"".join(iter(lambda: sock.recv(100), b"")) == b"421 too busy\r\n"
-        with connect(rude) as sock, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), connect(rude) as sock:
             sock.recv(100)
 
     run_while(net, work)
