@@ -73,6 +73,8 @@ class RunningInternet:
         self._resolvers: dict[str, Resolver] = {}
         self._relays: dict[str, Relay] = {}
         self._sent = 0
+        self._keys_from: dict[str, int] = {}
+        """Label of a message -> length of the key log when it was sent."""
         self._hosts = {
             host.name: (organisation, host) for organisation in self.plan.organisations for host in organisation.hosts
         }
@@ -227,6 +229,7 @@ class RunningInternet:
             message_id=lambda domain: f"<{message_ids.getrandbits(64):016x}@{domain}>",
         )
         label = self.new_label()
+        self._keys_from[label] = self.keylog.size_octets
         await self._mail_program(sender or written.reverse_path).submit(written, label, mode, chosen)
         await self.in_transit.attempted(label)
         await self.network.quiet()
@@ -300,8 +303,13 @@ class RunningInternet:
         )
 
     def trace(self, message: str | None = None) -> Trace:
-        """Return what happened, all of it or what belongs to one message; safe from any thread between calls."""
-        return self.recorder.trace(message)
+        """Return what happened, all of it or what belongs to one message; safe from any thread between calls.
+
+        The header holds the TLS secrets since the message was sent, so that its captures can be decrypted.
+        """
+        trace = self.recorder.trace(message)
+        trace.header["keylog"] = self.keylog.lines_since(self._keys_from.get(message or "", 0))
+        return trace
 
 
 def _usable(folder: Path) -> Path:

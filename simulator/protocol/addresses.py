@@ -23,7 +23,14 @@ _QUOTED = re.compile(r'"((?:[^"\\\x00-\x1f\x7f]|\\[ -~])*)"')
 # RFC 5321 section 4.1.2: a label is letters, digits and inner hyphens; RFC 6531 section 3.3: or a U-label.
 _LETTER = r"[^\x00-/:-@\[-`{-\x7f]"
 _LABEL = re.compile(rf"{_LETTER}(?:(?:-|{_LETTER}){{0,61}}{_LETTER})?")
-_ROUTE = re.compile(r"@[^<>@:,]+(?:,@[^<>@:,]+)*:")
+_A_LABELS = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+_HOP = r"@(?:\[[^\[\]<>]*\]|[^<>@:,\[\]]+)"
+_ROUTE = re.compile(rf"{_HOP}(?:,{_HOP})*:")
+# Controls of ASCII and of ISO 8859, line and paragraph separators, what is left of octets that are no UTF-8
+_NEVER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd\ud800-\udfff]")
+_SHOWN = 100
+# RFC 5322 section 3.4: what a list of addresses in a header field is made of
+_LIST_PART = re.compile(r'"(?:[^"\\]|\\.)*"|<(?:"(?:[^"\\]|\\.)*"|[^<>"])*>|\[[^\[\]]*\]|\\.|[^"<>\[\]\\(),:;]+|.', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,7 @@ class Address:
     @cached_property
     def domain_key(self) -> str:
         """The domain in the form that comparisons and the DNS need: lower case, A-labels (RFC 5890 section 2.3.2.1)."""
-        if self.domain.isascii():
-            return self.domain.lower()
-        try:
-            return self.domain.encode("idna").decode("ascii").lower()
-        except UnicodeError:  # parse_address refuses these
-            return self.domain.lower()
+        return (_a_labels(self.domain) or self.domain).lower()
 
     def __str__(self) -> str:
         local = self.local_part
@@ -63,10 +65,10 @@ def parse_address(text: str) -> Address:
     Raises UsageError with one sentence about what is wrong in it.
     """
     if not isinstance(text, str):
-        raise UsageError(f"An address is a text such as bob@bob.example, not {text!r}.")
-    shown = repr(text) if text else "An empty text"
-    if any(ord(c) < 32 or ord(c) == 127 for c in text):  # CR and LF would begin a command of their own
-        raise UsageError(f"{shown} is not an address: it contains a control character or a line end.")
+        raise UsageError(f"An address is a text such as bob@bob.example, not {str(text)[:_SHOWN]!r}.")
+    shown = repr(text[:_SHOWN]) if text else "An empty text"
+    if _NEVER.search(text):  # CR and LF would begin a command of their own
+        raise UsageError(f"{shown} is not an address: it contains a control character, a line end, or no valid UTF-8.")
     local, at, domain = text.rpartition("@")
     if not at:
         raise UsageError(f"{shown} is not an address: there is no @ in it; write one like bob@bob.example.")
@@ -83,7 +85,7 @@ def parse_path(text: str) -> Address | None:
     """
     if not (text.startswith("<") and text.endswith(">")):
         raise UsageError("A path stands in angle brackets, such as <bob@bob.example>.")
-    if len(text.encode("utf-8", "surrogateescape")) > PATH_OCTETS:
+    if len(text.encode("utf-8", "surrogatepass")) > PATH_OCTETS:
         raise UsageError(f"A path may have at most {PATH_OCTETS} octets.")
     inner = text[1:-1]
     if not inner:
@@ -99,10 +101,8 @@ def parse_path(text: str) -> Address | None:
 
 
 def _local_part(text: str, shown: str) -> str:
-    if len(text.encode("utf-8", "surrogateescape")) > LOCAL_PART_OCTETS:
+    if len(text.encode("utf-8", "surrogatepass")) > LOCAL_PART_OCTETS:
         raise UsageError(f"{shown} is not an address: the part before the @ has more than {LOCAL_PART_OCTETS} octets.")
-    if "\ufffd" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise UsageError(f"{shown} is not an address: it is not valid UTF-8.")
     quoted = _QUOTED.fullmatch(text)
     if quoted is not None:
         return re.sub(r"\\(.)", r"\1", quoted[1])
@@ -112,28 +112,72 @@ def _local_part(text: str, shown: str) -> str:
 
 
 def _domain(text: str, shown: str) -> str:
-    if len(text.encode("utf-8", "surrogateescape")) > DOMAIN_OCTETS:
+    if len(text.encode("utf-8", "surrogatepass")) > DOMAIN_OCTETS:
         raise UsageError(f"{shown} is not an address: the domain has more than {DOMAIN_OCTETS} octets.")
     if text.startswith("["):
         if _literal(text) is None:
             raise UsageError(f"{shown} is not an address: {text} is not an address literal such as [192.0.2.7].")
         return text
-    labels = text.split(".")
-    try:
-        good = all(_LABEL.fullmatch(label) for label in labels) and bool(
-            text.encode("idna") if not text.isascii() else text
-        )
-    except UnicodeError:
-        good = False
-    if not good:
+    if not all(_LABEL.fullmatch(label) for label in text.split(".")) or _a_labels(text) is None:
         raise UsageError(f"{shown} is not an address: {text!r} is not a domain name.")
     return text
 
 
+def _a_labels(domain: str) -> str | None:
+    """Return a domain with A-labels in place of U-labels; None when it has no such form."""
+    if domain.isascii():
+        return domain
+    try:
+        found = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+    # Some characters become a dot, an @ or a slash on the way, and the name another one than it seemed
+    return found if _A_LABELS.fullmatch(found.lower()) and found.count(".") == domain.count(".") else None
+
+
 def _literal(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Read an address literal (RFC 5321 section 4.1.3)."""
-    inner = text[1:-1] if text.endswith("]") else ""
+    inner = text[1:-1] if text.endswith("]") and "%" not in text else ""
     try:
         return ipaddress.IPv6Address(inner[5:]) if inner[:5].lower() == "ipv6:" else ipaddress.IPv4Address(inner)
     except ValueError:
         return None
+
+
+# --- in header fields ------------------------------------------------------------------------------------------------
+
+
+def parse_address_list(text: str) -> list[Address]:
+    """Read the addresses of a header field such as To: without names, comments and groups (RFC 5322 section 3.4).
+
+    Raises UsageError with one sentence about what cannot be read.
+    """
+    found: list[Address] = []
+    words, angle, depth = "", "", 0
+    for part in [*_LIST_PART.findall(text), ","]:
+        if part == "(":
+            depth += 1
+        elif depth:
+            depth -= part == ")"
+        elif part in (",", ";"):
+            if angle or words.strip():
+                found.append(_listed(angle, words.strip(), text))
+            words = angle = ""
+        elif part == ":":  # what stood before it is the name of a group
+            words = angle = ""
+        elif part.startswith("<") and not angle:
+            words, angle = "", part  # what stood before it is a name
+        else:
+            words += part
+    if depth:
+        raise UsageError(f"{text[:_SHOWN]!r} cannot be read as addresses: a bracket is open.")
+    return found
+
+
+def _listed(angle: str, words: str, text: str) -> Address:
+    address = parse_path(angle) if angle else parse_address(words)
+    if angle and words:
+        raise UsageError(f"{text[:_SHOWN]!r} cannot be read as addresses: a comma is missing after {angle}.")
+    if address is None:
+        raise UsageError(f"{text[:_SHOWN]!r} cannot be read as addresses: <> is nobody.")
+    return address

@@ -34,10 +34,20 @@ class KeyLog:
     @property
     def lines(self) -> tuple[str, ...]:
         """All secrets so far, one line each; () after `close`."""
+        return self.lines_since(0)
+
+    @property
+    def size_octets(self) -> int:
+        """How long the log is now; give it to `lines_since` later."""
+        return os.stat(self._path).st_size if self._delete.alive else 0
+
+    def lines_since(self, start_octets: int) -> tuple[str, ...]:
+        """The secrets that came after the log had this length; () after `close`."""
         if not self._delete.alive:
             return ()
-        with open(self._path, encoding="ascii") as file:
-            return tuple(line.rstrip("\n") for line in file if not line.startswith("#"))
+        with open(self._path, "rb") as file:
+            file.seek(start_octets)
+            return tuple(line for line in file.read().decode("ascii").splitlines() if not line.startswith("#"))
 
     def close(self) -> None:
         """Delete the file."""

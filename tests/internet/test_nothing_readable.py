@@ -75,3 +75,15 @@ def test_octets_are_stored_once():
         if not name.endswith(".sent") or name.startswith("client")
     )
     assert log.stream("server.received").octets == log.stream("wire.c2s.sent").octets
+
+
+def test_the_trace_holds_the_keys_of_its_own_sessions_only():
+    with Internet(medium="memory") as net:
+        first = net.send("one", sender="alice@alice.example", to="bob@bob.example", tls_version="1.2")
+        second = net.send("two", sender="alice@alice.example", to="bob@bob.example")
+    for journey, labels in ((first, {"CLIENT_RANDOM"}), (second, {"CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"})):
+        keys = journey.trace.header["keylog"]
+        assert labels <= {line.split()[0] for line in keys}
+        hello = journey.hops[0].log.stream("wire.c2s.sent").octets
+        assert hello[11:43].hex() in {line.split()[1] for line in keys}, "the random of the ClientHello"
+    assert not set(first.trace.header["keylog"]) & set(second.trace.header["keylog"])
