@@ -223,8 +223,12 @@ class SocketDatagrams:
         to.read_strangers()  # make room
         while (now := time.monotonic()) < give_up:
             self._send(octets, to.real_address)
-            while _ready(to._socket, RESEND_S):
+            while True:
                 datagram, source = to._receive()
+                if source is None:
+                    if _ready(to._socket, RESEND_S):
+                        continue
+                    break  # it was dropped: the buffer was full
                 if source == self.real_address and datagram == octets:
                     return datagram
                 to._hand_on(datagram, source)

@@ -30,7 +30,9 @@ _ROUTE = re.compile(rf"{_HOP}(?:,{_HOP})*:")
 _NEVER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd\ud800-\udfff]")
 _SHOWN = 100
 # RFC 5322 section 3.4: what a list of addresses in a header field is made of
-_LIST_PART = re.compile(r'"(?:[^"\\]|\\.)*"|<(?:"(?:[^"\\]|\\.)*"|[^<>"])*>|\[[^\[\]]*\]|\\.|[^"<>\[\]\\(),:;]+|.', re.DOTALL)
+_LIST_PART = re.compile(
+    r'"(?:[^"\\]|\\.)*"|<(?:"(?:[^"\\]|\\.)*"|[^<>"])*>|\[[^\[\]]*\]|\\.|[^"<>\[\]\\(),:;]+|.', re.DOTALL
+)
 
 
 @dataclass(frozen=True)

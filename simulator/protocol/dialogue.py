@@ -108,7 +108,7 @@ class _Reader:
             self._answer(question)
 
     def _chunk(self, line: Said) -> None:
-        """RFC 3030 section 2: the given number of octets follows at once, whatever they are and whatever is answered."""
+        """RFC 3030 section 2: the given number of octets follows at once, whatever they are and whatever the answer."""
         size = _BDAT.fullmatch(self.client, line.start, line.end)
         wanted = line.end + (int(size[1]) if size else 0)
         self.at_client = min(wanted, len(self.client))
@@ -155,8 +155,8 @@ class _Reader:
 def read_dialogue(client: bytes, server: bytes, *, outside: bool = False) -> list[Said]:
     """Return what was said on a connection, from the whole octets of both directions.
 
-    Every command is followed by its reply, also where several were sent in one group (RFC 2920): the octets alone do not
-    tell. How they were cut does not matter, and no octets make it raise. With `outside` the octets are those of the
+    Every command is followed by its reply, also where several were sent in one group (RFC 2920): the octets alone do
+    not tell. How they were cut does not matter, and no octets make it raise. With `outside` the octets are those of the
     wire: reading stops where TLS records begin.
     """
     return _Reader(client, server, outside).read()

@@ -5,21 +5,25 @@ from __future__ import annotations
 import email.policy
 import email.utils
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 
 from simulator.errors import UsageError
-from simulator.protocol.addresses import Address, parse_address
+from simulator.protocol.addresses import DOMAIN_OCTETS, Address, parse_address_list
 
 LINE_OCTETS = 998  # RFC 5322 section 2.1.1, without CRLF
 FOLD_OCTETS = 78
 
 _NAME = rb"[!-9;-~]+"  # RFC 5322 section 3.6.8: ftext
+# RFC 5322 section 2.2.3: a line that begins with a blank continues the field; a bare CR or LF ends nothing.
 _FIELD = re.compile(
-    rb"(" + _NAME + rb")[ \t]*:((?:[^\r\n]|\r(?!\n)|(?<!\r)\n)*(?:\r\n[ \t](?:[^\r\n]|\r(?!\n)|(?<!\r)\n)*)*)\r\n"
+    rb"(" + _NAME + rb")[ \t]*:([^\r\n]*+(?:(?:\r\n[ \t]|\r(?!\n)|(?<!\r)\n)[^\r\n]*+)*+)\r\n",
 )
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+_WORD = re.compile(r"[^\s;()<>\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +74,14 @@ def remove_field(octets: bytes, name: str) -> bytes:
 
 
 def prepend(octets: bytes, name: str, value: str) -> bytes:
-    """Return the message with a field put on top, folded; the rest is unchanged (RFC 5321 section 4.4)."""
-    if re.search(r"[\r\n\0]", name + value) or not re.fullmatch(_NAME, name.encode()):
-        raise UsageError(f"The header field {name!r} would contain a line end of its own.")
+    """Return the message with a field put on top, folded; the rest is unchanged (RFC 5321 section 4.4).
+
+    Raises UsageError for a name that is none, and for control characters or words without end in the value.
+    """
+    if not (name.isascii() and re.fullmatch(_NAME, name.encode())):
+        raise UsageError(f"{name[:40]!r} is no name of a header field.")
+    if _CONTROLS.search(value):
+        raise UsageError(f"The header field {name} cannot contain a line end or another control character.")
     if not has_header(octets):
         octets = b"\r\n" + octets  # a body without header gets the blank line that separates the two
     return fold(f"{name}: {value}") + octets
@@ -80,20 +89,25 @@ def prepend(octets: bytes, name: str, value: str) -> bytes:
 
 def has_header(octets: bytes) -> bool:
     """Tell whether the message begins with a header field or with the blank line after an empty header."""
-    return octets.startswith(b"\r\n") or bool(fields(octets))
+    return octets.startswith(b"\r\n") or bool(_FIELD.match(octets))
 
 
 def fold(field: str) -> bytes:
-    """Return a field with CRLF, folded at blanks to 78 octets where possible (RFC 5322 section 2.1.1)."""
+    """Return a field with CRLF, folded before blanks to 78 octets where possible (RFC 5322 section 2.1.1).
+
+    Unfolding gives back the same field without blanks at its end. Raises UsageError for a word that no line can hold.
+    """
     lines: list[str] = []
-    for word in field.split(" "):
-        if lines and len(f"{lines[-1]} {word}".encode()) <= FOLD_OCTETS:
-            lines[-1] += f" {word}"
+    for word in re.findall(r"[ \t]*[^ \t]+", field):
+        if lines and len(f"{lines[-1]}{word}".encode()) <= FOLD_OCTETS:
+            lines[-1] += word
         elif len(lines) == 1 and lines[0].endswith(":"):  # a line with only the name would be read as empty by some
-            lines[0] += f" {word}"
+            lines[0] += word
         else:
             lines.append(word)
-    return b"\r\n ".join(line.encode("utf-8") for line in lines if line) + b"\r\n"
+    if any(len(line.encode()) > LINE_OCTETS for line in lines):
+        raise UsageError(f"A header field has a word of more than {LINE_OCTETS} octets, which no line can hold.")
+    return "\r\n".join(lines).encode("utf-8") + b"\r\n"
 
 
 # --- line ends and dots ----------------------------------------------------------------------------------------------
@@ -161,10 +175,17 @@ def received_field(
     """Return the value of a Received field (RFC 5321 section 4.4).
 
     `protocol` is the "with" keyword (RFC 3848); `tls_cipher` adds the clause of RFC 8314 section 4.3; `recipient` must
-    be the only one, or None (RFC 5321 section 7.2).
+    be the only one, or None (RFC 5321 section 7.2). Raises UsageError for words that would be more than one.
     """
-    literal = f"[IPv6:{from_address}]" if ":" in from_address else f"[{from_address}]"
-    name = re.sub(r"[^A-Za-z0-9.:\[\]-]", "?", from_name)  # the client's own words must not add fields or comments
+    for word in (by, protocol, queue_id, *([tls_cipher] if tls_cipher else [])):
+        if not _WORD.fullmatch(word):
+            raise UsageError(f"{word[:40]!r} cannot stand in a Received field.")
+    if recipient is not None and _CONTROLS.search(recipient):
+        raise UsageError("A recipient with control characters cannot stand in a Received field.")
+    # The client's own words must not add fields, clauses or comments.
+    name = re.sub(r"[^A-Za-z0-9.:\[\]-]", "?", from_name[:DOMAIN_OCTETS])
+    address = re.sub(r"[^0-9A-Fa-f.:]", "?", from_address)
+    literal = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
     clauses = [f"from {name or literal} ({literal})", f"by {by}", f"with {protocol}"]
     if tls_cipher:
         clauses.append(f"tls {tls_cipher}")
@@ -184,24 +205,29 @@ def compose(
     *,
     cc: Sequence[str] = (),
 ) -> bytes:
-    """Return a plain letter. Raises UsageError for a line end in a header field (RFC 5322 section 2.2)."""
-    if re.search(r"[\r\n\0]", subject):
-        raise UsageError("A subject is one line; it cannot contain a line end.")
-    letter = EmailMessage(
-        policy=email.policy.SMTPUTF8 if not all(map(str.isascii, (sender, *recipients, *cc))) else email.policy.SMTP
-    )
-    letter["From"], letter["To"] = sender, ", ".join(recipients)
-    if cc:
-        letter["Cc"] = ", ".join(cc)
-    letter["Subject"], letter["Date"], letter["Message-ID"] = subject, date, message_id
-    letter.set_content(
-        text if text.endswith("\n") else text + "\n", cte="7bit" if text.isascii() and _short(text) else None
-    )
+    """Return a plain letter, all of it in 7 bits unless an address is not ASCII (RFC 6531).
+
+    Raises UsageError for a header field that is not one line (RFC 5322 section 2.2), and for broken Unicode.
+    """
+    people = {"From": sender, "To": ", ".join(recipients), "Cc": ", ".join(cc)}
+    wanted = {**people, "Subject": subject, "Message-ID": message_id}
+    for name, value in wanted.items():
+        if len(value.splitlines()) > 1 or _CONTROLS.search(value):
+            raise UsageError(f"The field {name} is one line; it cannot contain a line end or control character.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("The text contains half of a character; it cannot be written as UTF-8.") from error
+    policy = email.policy.SMTP if all(map(str.isascii, (sender, *recipients, *cc))) else email.policy.SMTPUTF8
+    letter = EmailMessage(policy=policy.clone(cte_type="7bit"))
+    for name in ("From", "To", "Cc", "Subject"):
+        if wanted[name] or name == "Subject":
+            letter[name] = wanted[name]
+    letter["Date"], letter["Message-ID"] = date, message_id
+    text = re.sub(r"\r\n?", "\n", text)
+    plain = text.isascii() and "\0" not in text and all(len(line) <= LINE_OCTETS for line in text.split("\n"))
+    letter.set_content(text if text.endswith("\n") else text + "\n", cte="7bit" if plain else None)
     return letter.as_bytes()
-
-
-def _short(text: str) -> bool:
-    return all(len(line) <= LINE_OCTETS for line in text.splitlines())
 
 
 def envelope_recipients(octets: bytes) -> list[Address]:
@@ -210,18 +236,28 @@ def envelope_recipients(octets: bytes) -> list[Address]:
     Raises UsageError for an address that cannot be read.
     """
     values = [field.value for field in fields(octets) if field.name.lower() in ("to", "cc", "bcc")]
-    found = [parse_address(address) for _, address in email.utils.getaddresses(values) if address]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(address for value in values for address in parse_address_list(value)))
+
+
+_AT_MOST_ONE = ("Sender", "Reply-To", "To", "Cc", "Bcc", "Message-ID", "In-Reply-To", "References", "Subject")
 
 
 def required_fields_problem(octets: bytes) -> str | None:
-    """Return what is wrong with the fields that every message must have, or None (RFC 5322 section 3.6)."""
+    """Return in one sentence which rule of RFC 5322 section 3.6 about numbers of fields is broken, or None."""
     found = fields(octets)
-    count = {name: sum(field.name.lower() == name for field in found) for name in ("date", "from", "sender")}
-    for name in ("date", "from"):
-        if count[name] != 1:
-            return f"The message needs exactly one {name.capitalize()} field, not {count[name]}."
-    authors = email.utils.getaddresses([field.value for field in found if field.name.lower() == "from"])
-    if len(authors) > 1 and count["sender"] != 1:
+    count = Counter(field.name.lower() for field in found)
+    for name in ("Date", "From"):
+        if count[name.lower()] != 1:
+            return f"The message needs exactly one {name} field, not {count[name.lower()]}."
+    for name in _AT_MOST_ONE:
+        if count[name.lower()] > 1:
+            return f"The message has {count[name.lower()]} {name} fields; one is the most."
+    try:
+        authors = parse_address_list(next(field.value for field in found if field.name.lower() == "from"))
+    except UsageError as error:
+        return f"The From field cannot be read: {error}"
+    if not authors:
+        return "The From field names nobody."
+    if len(authors) > 1 and not count["sender"]:
         return "The message has several authors; then it needs one Sender field."
     return None

@@ -5,6 +5,7 @@ No key is needed for any of this, and none is used: it is what a listener on the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 HEADER_OCTETS = 5
@@ -44,24 +45,22 @@ class TlsRecord:
 
 def tls_records(octets: bytes, start: int = 0) -> list[TlsRecord]:
     """Return the records from offset `start` on, as far as there are records. Never raises for what is no TLS."""
-    found = []
+    return list(_records(octets, start))
+
+
+def _records(octets: bytes, start: int) -> Iterator[TlsRecord]:
     while start < len(octets):
         header = octets[start : start + HEADER_OCTETS]
-        # An SMTP line never begins like this: the content types are control characters.
+        # No line of SMTP begins like this: the content types are control characters.
         if header[0] not in CONTENT_TYPES or header[1:2] not in (b"", b"\x03"):
-            break
-        if len(header) < HEADER_OCTETS:
-            found.append(TlsRecord(header[0], int.from_bytes(header[1:3]), start, len(octets), complete=False))
-            break
+            return
         size = int.from_bytes(header[3:5])
         if size > RECORD_OCTETS:
-            break
+            return
         end = start + HEADER_OCTETS + size
-        found.append(
-            TlsRecord(header[0], int.from_bytes(header[1:3]), start, min(end, len(octets)), complete=end <= len(octets))
-        )
-        start = end
-    return found
+        complete = len(header) == HEADER_OCTETS and end <= len(octets)
+        yield TlsRecord(header[0], int.from_bytes(header[1:3]), start, end if complete else len(octets), complete)
+        start = end if complete else len(octets)
 
 
 def server_name(octets: bytes, start: int = 0) -> str | None:
@@ -72,13 +71,14 @@ def server_name(octets: bytes, start: int = 0) -> str | None:
     hello = _client_hello(octets, start)
     # RFC 8446 section 4.1.2: version and random, then four runs of octets with their lengths before them
     rest = _Octets(hello[2 + 32 :])
-    rest.run(1), rest.run(2), rest.run(1)  # session, cipher suites, compression methods
+    for length_octets in (1, 2, 1):  # session, cipher suites, compression methods
+        rest.run(length_octets)
     extensions = _Octets(rest.run(2))
-    while extensions.left:
+    while extensions.more:
         kind, content = extensions.number(2), extensions.run(2)
         if kind == _SERVER_NAME:
             names = _Octets(_Octets(content).run(2))
-            while names.left:
+            while names.more:
                 name_type, name = names.number(1), names.run(2)
                 if name_type == _HOST_NAME and name:
                     return name.decode("ascii", "backslashreplace")
@@ -86,16 +86,15 @@ def server_name(octets: bytes, start: int = 0) -> str | None:
 
 
 def _client_hello(octets: bytes, start: int) -> bytes:
-    """Return the body of the first ClientHello, which may be spread over several records, or b"" ."""
-    handshake = b""
-    for record in tls_records(octets, start):
+    """Return the body of the first ClientHello, which may be spread over several records; b"" when there is none."""
+    handshake = bytearray()
+    for record in _records(octets, start):
         if record.name != "handshake":
             break
         handshake += octets[record.start + HEADER_OCTETS : record.end]
-        size = int.from_bytes(handshake[1:4])
-        if len(handshake) >= 4 + size or handshake[:1] != bytes([_CLIENT_HELLO]):
+        if handshake[:1] != bytes([_CLIENT_HELLO]) or len(handshake) >= 4 + int.from_bytes(handshake[1:4]):
             break
-    message = _Octets(handshake)
+    message = _Octets(bytes(handshake))
     return message.run(3) if message.number(1) == _CLIENT_HELLO else b""
 
 
@@ -103,15 +102,22 @@ class _Octets:
     """Reads numbers and runs of octets one after the other; what is not there is 0 or empty."""
 
     def __init__(self, octets: bytes) -> None:
-        self.left = octets
+        self._octets, self._at = octets, 0
+
+    @property
+    def more(self) -> bool:
+        """True when not all was read."""
+        return self._at < len(self._octets)
 
     def number(self, octets: int) -> int:
         """Read a number of so many octets."""
-        number, self.left = int.from_bytes(self.left[:octets]), self.left[octets:]
-        return number
+        return int.from_bytes(self._take(octets))
 
     def run(self, length_octets: int) -> bytes:
         """Read octets that stand behind their length (RFC 8446 section 3.4)."""
-        size = self.number(length_octets)
-        run, self.left = self.left[:size], self.left[size:]
-        return run
+        return self._take(self.number(length_octets))
+
+    def _take(self, octets: int) -> bytes:
+        taken = self._octets[self._at : self._at + octets]
+        self._at += octets
+        return taken

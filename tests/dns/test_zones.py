@@ -84,7 +84,7 @@ def test_any_text_is_a_zone_or_a_plan_error_with_its_line(text: str) -> None:
     try:
         Zone.from_text(text, "bob.example")
     except PlanError as error:
-        assert str(error).startswith("Zone bob.example., line ")  # noqa: PT017
+        assert str(error).startswith("Zone bob.example., line ")
 
 
 @pytest.mark.parametrize(("line", "sentence"), [
