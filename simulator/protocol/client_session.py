@@ -8,17 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simulator.errors import UsageError
-from simulator.protocol.client_talk import (
-    STARTTLS_DONE,
-    Action,
-    ClientTalk,
-    Close,
-    MakeSasl,
-    SaslClient,
-    Send,
-    StartTls,
-    check_attempt,
-)
+from simulator.protocol.client_actions import Action, Close, MakeSasl, SaslClient, Send, StartTls
+from simulator.protocol.client_talk import STARTTLS_DONE, ClientTalk, check_attempt
 from simulator.protocol.replies import Reply, ReplyError, ReplyParser
 from simulator.protocol.session_outcome import (
     Attempt,

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Generator
+from typing import Literal
 
 from simulator.errors import SimulatorError, UsageError
+from simulator.protocol.client_actions import Action, Close, MakeSasl, SaslClient, Send, StartTls
 from simulator.protocol.commands import Capabilities, command, mail_from, rcpt_to, read_ehlo
 from simulator.protocol.message import data_octets, is_8bit, line_problem
 from simulator.protocol.replies import Reply
@@ -31,46 +31,6 @@ STOPS = ("EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT")
 CHALLENGES = 10
 """A server that asks for more in one login is not serious."""
 LINE_OCTETS = 512  # RFC 5321 section 4.5.3.1.4
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Write these octets."""
-
-    octets: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class StartTls:
-    """Begin the TLS handshake; report with `tls_established` or `tls_failed`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Close the connection; `abort` at once, because the other side is not to be trusted or not there."""
-
-    abort: bool = False
-
-
-Action = Send | StartTls | Close
-
-
-class SaslClient(Protocol):
-    """One login (RFC 4422).
-
-    When it has an attribute `satisfied`, this tells after the server's 235 whether the server has proved itself too.
-    """
-
-    @property
-    def initial(self) -> bytes | None:
-        """The initial response, or None when the server speaks first."""
-
-    def step(self, challenge: bytes) -> bytes:
-        """Answer a challenge. Raises SimulatorError or ValueError when the server proves to be a false one."""
-
-
-MakeSasl = Callable[[str, str, str], SaslClient]
-"""Makes the client's side of a login from mechanism, user and password."""
 
 
 class _End(Exception):

@@ -98,7 +98,7 @@ def fold(field: str) -> bytes:
     Unfolding gives back the same field without blanks at its end. Raises UsageError for a word that no line can hold.
     """
     lines: list[str] = []
-    for word in re.findall(r"[ \t]*[^ \t]+", field):
+    for word in re.findall(r"[ \t]*[^ \t]+", field.rstrip(" \t")):
         if lines and len(f"{lines[-1]}{word}".encode()) <= FOLD_OCTETS:
             lines[-1] += word
         elif len(lines) == 1 and lines[0].endswith(":"):  # a line with only the name would be read as empty by some

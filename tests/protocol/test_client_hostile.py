@@ -85,7 +85,9 @@ def without_texts(dialogue: list[bytes]) -> list[bytes]:
     for replies in dialogue:
         lines = replies.split(b"\r\n")[:-1]
         offers = b"HELP" in replies or b"PIPELINING" in replies or b"STARTTLS" in replies
-        found.append(b"".join(line[:4] + (line[4:] if offers and n else b"x") + b"\r\n" for n, line in enumerate(lines)))
+        found.append(
+            b"".join(line[:4] + (line[4:] if offers and n else b"x") + b"\r\n" for n, line in enumerate(lines))
+        )
     return found
 
 
@@ -124,7 +126,9 @@ def test_cut_anywhere_the_client_does_the_same(chosen: tuple[Attempt, list[bytes
 
 @pytest.mark.parametrize(("what", "dialogue"), DIALOGUES)
 @pytest.mark.parametrize("reason", ["the server closed the connection", "the server said nothing for 300 seconds"])
-def test_P17_lost_at_every_point_every_recipient_has_one_fate(what: Attempt, dialogue: list[bytes], reason: str) -> None:
+def test_P17_lost_at_every_point_every_recipient_has_one_fate(
+    what: Attempt, dialogue: list[bytes], reason: str
+) -> None:
     octets = b"".join(dialogue)
     decided = octets.index(b"no such user\r\n") + len(b"no such user\r\n")
     accepted = octets.index(b"taken\r\n") + len(b"taken\r\n")

@@ -171,7 +171,9 @@ def test_a_failed_implicit_handshake() -> None:
     assert script.results() == {BOB: "temporary"}
 
 
-@pytest.mark.parametrize("tail", [b"250-mail.bob.example\r\n250 AUTH PLAIN\r\n", b"25", b"\r\n", b"x", b"\xff", b"221 x\r\n"])
+@pytest.mark.parametrize(
+    "tail", [b"250-mail.bob.example\r\n250 AUTH PLAIN\r\n", b"25", b"\r\n", b"x", b"\xff", b"221 x\r\n"]
+)
 def test_T04_text_behind_the_220_in_one_segment(tail: bytes) -> None:
     script = greeted(attempt(tls=REQUIRED, credentials=ALICE), "STARTTLS").says("STARTTLS")
     outcome = script.hears_octets(b"220 go\r\n" + tail).closes(abort=True)
@@ -354,14 +356,18 @@ def test_sessions_that_stop_early() -> None:
     greeted(attempt(stop_after="EHLO", tls=REQUIRED), "STARTTLS").says_goodbye()
     script = greeted(attempt(stop_after="STARTTLS", tls=REQUIRED, credentials=ALICE), "STARTTLS").says("STARTTLS")
     script.hears("220 go").starts_tls().says(EHLO).hears(*ehlo("AUTH PLAIN")).says_goodbye()
-    script = greeted(attempt(stop_after="AUTH", tls=IMPLICIT, credentials=ALICE, fold_auth=True), "AUTH PLAIN", "PIPELINING")
+    script = greeted(
+        attempt(stop_after="AUTH", tls=IMPLICIT, credentials=ALICE, fold_auth=True), "AUTH PLAIN", "PIPELINING"
+    )
     assert script.says(PLAIN).hears("235 ok").says_goodbye().authenticated
     greeted(attempt(envelope=None)).says_goodbye()
     assert greeted(attempt(stop_after="MAIL")).says(MAIL).hears("250 ok").says_goodbye().recipients == {}
     script = greeted(attempt(stop_after="RCPT")).says(MAIL).hears("250 ok").says(rcpt(BOB)).hears("550 no")
     assert script.says_goodbye().recipient(BOB).result == "permanent"
     for verb, lines in (("MAIL", [MAIL]), ("RCPT", [MAIL, rcpt(BOB)])):
-        script = greeted(attempt(stop_after=verb), "PIPELINING").says(*lines).hears("450 no", *["503 no"] * (len(lines) - 1))
+        script = (
+            greeted(attempt(stop_after=verb), "PIPELINING").says(*lines).hears("450 no", *["503 no"] * (len(lines) - 1))
+        )
         assert script.says_goodbye().recipient(BOB).result == "temporary"
 
 

@@ -219,9 +219,9 @@ def test_folded_login() -> None:
 
 def test_no_folding_without_pipelining_or_plain() -> None:
     greeted(attempt(*ALL, **IN_TLS), "AUTH PLAIN").says(PLAIN)
-    greeted(attempt(*ALL, **IN_TLS | {"credentials": replace(ALICE, mechanisms=("LOGIN",))}), "PIPELINING", "AUTH LOGIN").says(
-        "AUTH LOGIN"
-    )
+    greeted(
+        attempt(*ALL, **IN_TLS | {"credentials": replace(ALICE, mechanisms=("LOGIN",))}), "PIPELINING", "AUTH LOGIN"
+    ).says("AUTH LOGIN")
     greeted(attempt(*ALL, **IN_TLS | {"envelope": None}), *OFFERS).says(PLAIN)
 
 

@@ -117,7 +117,11 @@ def test_a_line_without_keyword_is_left_out(line: str) -> None:
 
 
 def test_the_old_form_of_auth_counts_too() -> None:
-    assert read_ehlo(["x", "AUTH=LOGIN PLAIN", "AUTH PLAIN SCRAM-SHA-256"]).mechanisms == ("LOGIN", "PLAIN", "SCRAM-SHA-256")
+    assert read_ehlo(["x", "AUTH=LOGIN PLAIN", "AUTH PLAIN SCRAM-SHA-256"]).mechanisms == (
+        "LOGIN",
+        "PLAIN",
+        "SCRAM-SHA-256",
+    )
     assert read_ehlo(["x", "AUTH"]).mechanisms == ()
     assert read_ehlo([]).keywords == {}
     assert read_ehlo(["STARTTLS"]).keywords == {}

@@ -84,7 +84,9 @@ STARTTLS = ["S: 220 mail.bob.example", "C: EHLO mail.alice.example", "S: 250-mai
 
 
 def test_rfc_3207_section_5_inside() -> None:
-    dialogue = spoken(*STARTTLS, "C: EHLO mail.alice.example", "S: 250-mail.bob.example", "S: 250 SIZE", "C: QUIT", "S: 221 x")
+    dialogue = spoken(
+        *STARTTLS, "C: EHLO mail.alice.example", "S: 250-mail.bob.example", "S: 250 SIZE", "C: QUIT", "S: 221 x"
+    )
     assert told(*dialogue) == [*HELLO, "STARTTLS", "220 STARTTLS", "EHLO", "250 EHLO", "QUIT", "221 QUIT"]
 
 
@@ -121,7 +123,18 @@ def test_rfc_2920_section_4_a_group() -> None:
 def test_P23_a_group_whose_data_is_refused_is_followed_by_commands() -> None:
     dialogue = spoken(*GREETING, "C: MAIL FROM:<a@a.example>", "C: RCPT TO:<b@b.example>", "C: DATA", "C: RSET",
                       "C: MAIL FROM:<>", "S: 250 ok", "S: 550 no", "S: 554 no recipients", "S: 250 ok", "S: 250 ok")  # fmt: skip
-    assert told(*dialogue)[3:] == ["MAIL", "250 MAIL", "RCPT", "550 RCPT", "DATA", "554 DATA", "RSET", "250 RSET", "MAIL", "250 MAIL"]
+    assert told(*dialogue)[3:] == [
+        "MAIL",
+        "250 MAIL",
+        "RCPT",
+        "550 RCPT",
+        "DATA",
+        "554 DATA",
+        "RSET",
+        "250 RSET",
+        "MAIL",
+        "250 MAIL",
+    ]
 
 
 def test_P23_a_group_without_recipients_whose_data_is_taken() -> None:
@@ -143,13 +156,22 @@ def test_P27_rfc_3030_section_4_chunks() -> None:
     assert told(client, server)[7:] == [
         "BDAT", "chunk 10", "250 BDAT", "BDAT", "chunk 3", "250 BDAT", "BDAT", "250 BDAT", "QUIT", "221 QUIT",
     ]  # fmt: skip
-    assert told(client[: client.index(b"QUIT\n")], server)[7:] == ["BDAT", "cut chunk 5", "250 BDAT", "250", "250", "221"]
+    assert told(client[: client.index(b"QUIT\n")], server)[7:] == [
+        "BDAT",
+        "cut chunk 5",
+        "250 BDAT",
+        "250",
+        "250",
+        "221",
+    ]
     # refused or not, the octets follow (RFC 3030 section 2)
     assert told(b"BDAT 6\r\nRSET\r\nNOOP\r\n", b"220 x\r\n503 no\r\n250 ok\r\n") == [
         "220", "BDAT", "chunk 6", "503 BDAT", "NOOP", "250 NOOP"]  # fmt: skip
 
 
-@pytest.mark.parametrize("line", [b"BDAT\r\n", b"BDAT x\r\n", b"BDAT -1\r\n", b"BDAT 9" + b"9" * 30 + b"\r\n", b"BDAT 3 FIRST\r\n"])
+@pytest.mark.parametrize(
+    "line", [b"BDAT\r\n", b"BDAT x\r\n", b"BDAT -1\r\n", b"BDAT 9" + b"9" * 30 + b"\r\n", b"BDAT 3 FIRST\r\n"]
+)
 def test_P27_nonsense_has_no_chunk(line: bytes) -> None:
     assert told(line + b"NOOP\r\n", b"220 x\r\n501 no\r\n250 ok\r\n") == ["220", "BDAT", "501 BDAT", "NOOP", "250 NOOP"]
 

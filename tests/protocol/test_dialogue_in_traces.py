@@ -132,17 +132,28 @@ def test_a_dialogue_as_its_ends_saw_it(seen_by: SeenBy) -> None:
 def test_causes_go_round_between_the_ends() -> None:
     trace = play(DIALOGUE)
     names = by_number(trace)
-    causes = {end: [(words(e), names[e.cause or 0]) for e in read_connection(trace, 1, end)] for end in ("client", "server")}
+    causes = {
+        end: [(words(e), names[e.cause or 0]) for e in read_connection(trace, 1, end)] for end in ("client", "server")
+    }
     assert causes["client"][:5] == [
         ("220", "server 220"), ("EHLO", "client 220"), ("250", "server 250"), ("STARTTLS", "client 250"),
         ("220", "server 220")]  # fmt: skip
     assert causes["server"][:4] == [
-        ("220", "ConnectionOpened"), ("EHLO", "client EHLO"), ("250", "server EHLO"), ("STARTTLS", "client STARTTLS")]
+        ("220", "ConnectionOpened"),
+        ("EHLO", "client EHLO"),
+        ("250", "server EHLO"),
+        ("STARTTLS", "client STARTTLS"),
+    ]
     assert causes["client"][7:15] == [
         ("MAIL", "client 250"), ("RCPT", "client 250"), ("DATA", "client 250"), ("250", "server 250"), ("250", "server 250"),
         ("354", "server 354"), ("text", "client 354"), ("250", "server 250")]  # fmt: skip
     assert causes["server"][10:15] == [
-        ("250", "server MAIL"), ("250", "server RCPT"), ("354", "server DATA"), ("text", "client text"), ("250", "server text")]
+        ("250", "server MAIL"),
+        ("250", "server RCPT"),
+        ("354", "server DATA"),
+        ("text", "client text"),
+        ("250", "server text"),
+    ]
 
 
 def test_the_listener_on_the_wire() -> None:
@@ -178,7 +189,10 @@ def test_the_dialogue_does_not_depend_on_how_octets_were_cut(data: st.DataObject
             whole.octets(event.span) for event in read_connection(whole, 1, end)
         ]
     names = by_number(trace)
-    assert [names[event.cause or 0].split()[-1] for event in read_connection(trace, 1, "server")][1:3] == ["EHLO", "EHLO"]
+    assert [names[event.cause or 0].split()[-1] for event in read_connection(trace, 1, "server")][1:3] == [
+        "EHLO",
+        "EHLO",
+    ]
 
 
 def test_a_saved_trace_says_the_same() -> None:
@@ -217,7 +231,9 @@ def test_what_was_cut_off_says_so() -> None:
     assert isinstance(events[-1], MessageData)
     assert (events[-1].complete, events[-1].size_octets) == (False, 17)
     # half a reply is nobody's answer
-    assert [words(e) for e in check(play([*DIALOGUE[:2], ("s2c", b"250-mail.alice.example\r\n250 ST")]), "client")] == WHOLE[:2]
+    assert [
+        words(e) for e in check(play([*DIALOGUE[:2], ("s2c", b"250-mail.alice.example\r\n250 ST")]), "client")
+    ] == WHOLE[:2]
 
 
 def test_P17_a_421_that_was_there_before_the_next_command_does_not_answer_it() -> None:
@@ -287,10 +303,21 @@ def test_causes_survive_a_box_that_injects_and_swallows() -> None:
 
 
 def test_P27_chunks_within_a_line_have_numbers_of_their_own() -> None:
-    trace = play([*DIALOGUE[:3], ("c2s", b"BDAT 1\r\naBDAT 1\r\nbBDAT 3 LAST\r\nc\r\nQUIT\r\n"), ("s2c", b"250 ok\r\n" * 4)])
+    trace = play(
+        [*DIALOGUE[:3], ("c2s", b"BDAT 1\r\naBDAT 1\r\nbBDAT 3 LAST\r\nc\r\nQUIT\r\n"), ("s2c", b"250 ok\r\n" * 4)]
+    )
     for end in ("client", "server"):
         events = check(trace, end)
-        assert [words(event) for event in events[3:]] == ["BDAT", "text", "BDAT", "text", "BDAT", "text", "QUIT", *["250"] * 4]
+        assert [words(event) for event in events[3:]] == [
+            "BDAT",
+            "text",
+            "BDAT",
+            "text",
+            "BDAT",
+            "text",
+            "QUIT",
+            *["250"] * 4,
+        ]
         assert [event.verb for event in events if isinstance(event, Reply)][2:] == ["BDAT", "BDAT", "BDAT", "QUIT"]
 
 
