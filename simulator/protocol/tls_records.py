@@ -70,14 +70,14 @@ def server_name(octets: bytes, start: int = 0) -> str | None:
     """
     hello = _client_hello(octets, start)
     # RFC 8446 section 4.1.2: version and random, then four runs of octets with their lengths before them
-    rest = _Octets(hello[2 + 32 :])
+    rest = Octets(hello[2 + 32 :])
     for length_octets in (1, 2, 1):  # session, cipher suites, compression methods
         rest.run(length_octets)
-    extensions = _Octets(rest.run(2))
+    extensions = Octets(rest.run(2))
     while extensions.more:
         kind, content = extensions.number(2), extensions.run(2)
         if kind == _SERVER_NAME:
-            names = _Octets(_Octets(content).run(2))
+            names = Octets(Octets(content).run(2))
             while names.more:
                 name_type, name = names.number(1), names.run(2)
                 if name_type == _HOST_NAME and name:
@@ -94,11 +94,11 @@ def _client_hello(octets: bytes, start: int) -> bytes:
         handshake += octets[record.start + HEADER_OCTETS : record.end]
         if handshake[:1] != bytes([_CLIENT_HELLO]) or len(handshake) >= 4 + int.from_bytes(handshake[1:4]):
             break
-    message = _Octets(bytes(handshake))
+    message = Octets(bytes(handshake))
     return message.run(3) if message.number(1) == _CLIENT_HELLO else b""
 
 
-class _Octets:
+class Octets:
     """Reads numbers and runs of octets one after the other; what is not there is 0 or empty."""
 
     def __init__(self, octets: bytes) -> None:

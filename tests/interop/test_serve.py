@@ -127,14 +127,21 @@ def test_smtplib_refuses_an_unknown_authority(serving, role, tls):
 def test_aiosmtplib_submits(serving, role, tls):
     before = len(serving.letters())
     host, port = serving.place(role, "mail.alice.example")
-    asyncio.run(
-        aiosmtplib.send(
-            b"From: alice@alice.example\r\nSubject: aiosmtplib\r\n\r\n" + BODY, sender="alice@alice.example",
-            recipients=["bob@bob.example"], hostname=host, port=port, use_tls=tls == "implicit",
-            start_tls=tls == "starttls", username="alice@alice.example", password=PASSWORD,
-            tls_context=ssl.create_default_context(cafile=serving.facts["ca_file"]), timeout=20,
-        )
-    )  # fmt: skip
+    context = ssl.create_default_context(cafile=serving.facts["ca_file"])
+
+    async def send():
+        async with asyncio.timeout(30):
+            async with aiosmtplib.SMTP(
+                hostname=host, port=port, use_tls=tls == "implicit", start_tls=tls == "starttls", tls_context=context,
+                username="alice@alice.example", password=PASSWORD, timeout=20,
+            ) as client:  # fmt: skip
+                sock = client.transport.get_extra_info("socket")
+                letter = b"From: alice@alice.example\r\nSubject: aiosmtplib\r\n\r\n" + BODY
+                await client.sendmail("alice@alice.example", ["bob@bob.example"], letter)
+            while sock.fileno() != -1:  # TLS says goodbye first; the loop must not be closed under it
+                await asyncio.sleep(0.01)
+
+    asyncio.run(send())
     assert arrived(serving, before).endswith(b"\r\n\r\n" + BODY)
 
 

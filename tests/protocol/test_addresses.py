@@ -227,10 +227,10 @@ def test_address_lists_that_cannot_be_read(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_address_list(text)
     assert len(str(caught.value)) < 500
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 8
 
 
 def test_a_long_list_takes_no_time() -> None:
     started = time.perf_counter()
     assert len(parse_address_list("Bob <bob@bob.example>, " * 20_000)) == 20_000
-    assert time.perf_counter() - started < 3
+    assert time.perf_counter() - started < 8

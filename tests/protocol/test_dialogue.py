@@ -356,4 +356,4 @@ MEGABYTE = 1_000_000
 def test_hostile_streams_take_linear_time(client: bytes, server: bytes) -> None:
     started = time.perf_counter()
     read_dialogue(client, server)
-    assert time.perf_counter() - started < 3  # about a tenth of it; what is not linear takes minutes
+    assert time.perf_counter() - started < 10  # about a tenth of it; what is not linear takes minutes

@@ -343,7 +343,7 @@ def test_many_connections_take_linear_time() -> None:
     trace = recorder.trace()
     started = time.perf_counter()
     assert all(len(read_connection(trace, number, "client")) == 1 for number in trace.connections)
-    assert time.perf_counter() - started < 3
+    assert time.perf_counter() - started < 8
 
 
 # --- round trips -----------------------------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ def test_hostile_headers_take_linear_time(octets: bytes) -> None:
     fields(octets)
     remove_field(octets, "A")
     has_header(octets)
-    assert time.perf_counter() - started < 3
+    assert time.perf_counter() - started < 8
 
 
 HEADER = st.lists(

