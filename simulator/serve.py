@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from simulator.errors import UsageError
 from simulator.export.transcript import happening
 from simulator.internet.endpoints import EndpointTable
 from simulator.internet.internet import RunningInternet
-from simulator.internet.plan import Plan, default_plan, load_plan
+from simulator.internet.names import name_servers
+from simulator.internet.plan import HostPlan, Plan, default_plan, load_plan
+from simulator.internet.servers import certificate_names
 from simulator.network.loop import NetworkLoop, new_loop
 from simulator.smtp.sasl import MECHANISMS
 from simulator.trace.events import (
@@ -34,6 +36,8 @@ from simulator.trace.events import (
 
 TRACE_OCTETS = 64 * 1024 * 1024
 """How much of the past a running server remembers."""
+WELL_KNOWN = (25, 53, 465, 587)
+"""Ports of which `--real-ports` opens the real ones."""
 LAST_CHANCE_S = 5.0
 """How long messages in the queue may still take when the program is asked to end."""
 LOGGED = (Authenticated, MessageAccepted, MessageStored, RecipientResult, TlsFailed)
@@ -54,38 +58,48 @@ class ServeOptions:
 
 def serve(options: ServeOptions, say: Callable[[str], object] = print) -> int:
     """Run until Ctrl-C or SIGTERM; return the exit code. Raises UsageError for a busy port or an unusable folder."""
-    plan = _for_real_clients(load_plan(options.plan) if options.plan else default_plan())
+    plan = load_plan(options.plan) if options.plan else default_plan()
+    real_ips = _real_ips(plan) if options.real_ports else {}
+    plan = _for_real_clients(plan, real_ips)
     ready = Path(options.ready_file) if options.ready_file else None
     if ready is not None:
         _check_ready_file(ready)
     loop = new_loop("loopback", "real", options.latency_s, limit_octets=TRACE_OCTETS, seed=options.seed)
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(_run(loop, plan, options, ready, say))
+        loop.run_until_complete(_run(loop, plan, real_ips, options, ready, say))
     finally:
         loop.finish()
         asyncio.set_event_loop(None)
     return 0
 
 
-def _for_real_clients(plan: Plan) -> Plan:
-    """Return the plan with every login mechanism on its submission servers."""
+def _for_real_clients(plan: Plan, real_ips: Mapping[str, str]) -> Plan:
+    """Return the plan with every login mechanism on its servers, and certificates for what is dialled."""
+
+    def fit(host: HostPlan) -> HostPlan:
+        names = (*certificate_names(host), real_ips[host.address]) if host.address in real_ips else ()
+        return replace(host, mechanisms=MECHANISMS, certificate_names=host.certificate_names or names)
+
     return replace(
-        plan,
-        organisations=tuple(
-            replace(o, hosts=tuple(replace(h, mechanisms=MECHANISMS) for h in o.hosts)) for o in plan.organisations
-        ),
+        plan, organisations=tuple(replace(o, hosts=tuple(fit(h) for h in o.hosts)) for o in plan.organisations)
     )
 
 
 async def _run(
-    loop: NetworkLoop, plan: Plan, options: ServeOptions, ready: Path | None, say: Callable[[str], object]
+    loop: NetworkLoop,
+    plan: Plan,
+    real_ips: Mapping[str, str],
+    options: ServeOptions,
+    ready: Path | None,
+    say: Callable[[str], object],
 ) -> None:
     net = RunningInternet(loop, plan, options.seed, options.state)
-    real_ips = _real_ips(net) if options.real_ports else {}
     if options.real_ports:
         # One real address per host, so that each can have the well-known ports.
-        loop.real_ports = lambda address, port: (real_ips[address], port)  # type: ignore[attr-defined]
+        loop.real_ports = lambda address, port: (  # type: ignore[attr-defined]
+            (real_ips[address], port) if port in WELL_KNOWN else None
+        )
     net.dns_view = outside_view(lambda address: real_ips.get(address, "127.0.0.1"))
     stop = asyncio.Event()
     try:
@@ -94,11 +108,12 @@ async def _run(
             table = EndpointTable(await net.endpoints())
             for mailbox in net.mailboxes.values():
                 mailbox.prepare()
-            ca_file = net.state_dir / "ca.pem"
-            ca_file.write_bytes(net.authority.certificate_pem)
+            ca_file = net.state.write_ca_file(net.authority)
             if ready is not None:
                 _write_ready_file(ready, net, table, ca_file)
             say(_introduction(net, table, ca_file, options))
+            if net.in_transit.waiting:
+                say(f"{net.in_transit.waiting} message(s) of the last run are in the queue and go on.")
             if not options.quiet:
                 loop.recorder.listeners.append(_logger(say))
             await stop.wait()
@@ -107,7 +122,11 @@ async def _run(
             async with asyncio.timeout(LAST_CHANCE_S):
                 await net.in_transit.settled()
         if net.in_transit.waiting:
-            say(f"{net.in_transit.waiting} message(s) still waited in a queue, and are gone: queues live in memory.")
+            say(
+                f"{net.in_transit.waiting} message(s) wait in the queue; the next start with this folder goes on."
+                if net.state.durable
+                else f"{net.in_transit.waiting} message(s) in the queue are gone; --state DIR would keep them."
+            )
     finally:
         if ready is not None:
             ready.unlink(missing_ok=True)
@@ -117,9 +136,13 @@ async def _run(
 # --- starting and ending ---------------------------------------------------------------------------------------------
 
 
-def _real_ips(net: RunningInternet) -> dict[str, str]:
-    """Return a loopback address for every host."""
-    return {address: f"127.0.0.{number}" for number, address in enumerate(net.addresses(), 2)}
+def _real_ips(plan: Plan) -> dict[str, str]:
+    """Return a loopback address for every host: its logical address -> the real one."""
+    addresses = [address for _, address, _ in name_servers(plan)]
+    addresses += [host.address for organisation in plan.organisations for host in organisation.hosts]
+    if len(addresses) > 250:
+        raise UsageError(f"--real-ports works for up to 250 hosts; this plan has {len(addresses)}.")
+    return {address: f"127.0.0.{number}" for number, address in enumerate(addresses, 2)}
 
 
 @contextlib.contextmanager
@@ -190,7 +213,7 @@ def _introduction(net: RunningInternet, table: EndpointTable, ca_file: Path, opt
             "",
             "Accounts (user name and password):",
             *(f"  {p.address}  {p.password}" for p in net.plan.people.values()),
-            f"Mailboxes (Maildir): {(net.state_dir / 'mail').absolute()}{kept}",
+            f"Mailboxes (Maildir): {(net.state.folder / 'mail').absolute()}{kept}",
             f"Certificate authority, for clients that verify: {ca_file.absolute()}",
             "",
             "Try it (paste into another window):",
@@ -232,6 +255,11 @@ def commands(plan: Plan, table: EndpointTable, ca_file: Path) -> list[str]:
             found.append(
                 f"curl --cacert {ca} --url smtps://{place} --user {sender.address}:{sender.password} "
                 f"--mail-from {sender.address} --mail-rcpt {recipient.address} --upload-file letter.eml"
+            )
+            found.append(
+                f"msmtp --file=/dev/null --host={endpoint.real_address} --port={endpoint.real_port} --tls=on --tls-starttls=off "
+                f"--tls-trust-file={ca} --auth=plain --user={sender.address} "
+                f"--passwordeval='echo {sender.password}' --from={sender.address} {recipient.address}"
             )
         elif endpoint.role == "dns" and endpoint.transport == "udp" and endpoint.host.endswith(domain):
             found.append(f"dig @{endpoint.real_address} -p {endpoint.real_port} {domain} MX")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -27,15 +25,16 @@ from simulator.internet.endpoints import Endpoint
 from simulator.internet.names import ROOT_HINTS, name_servers
 from simulator.internet.plan import HostPlan, Organisation, Plan, default_plan
 from simulator.internet.servers import start_msa, start_mx
+from simulator.internet.state import State
 from simulator.network.loop import NetworkLoop
 from simulator.relay.transit import InTransit
 from simulator.relay.worker import Relay
 from simulator.submission.client import MailProgram, Seat
 from simulator.submission.letter import SendOptions, write_letter
 from simulator.submission.server import MsaHandler
-from simulator.tls.authority import Authority
 from simulator.tls.contexts import KeyLog
 from simulator.tls.modes import policy
+from simulator.trace.events import Note
 from simulator.trace.trace import Trace
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,13 +57,12 @@ class RunningInternet:
         self.loop, self.network, self.recorder = loop, loop.network, loop.recorder
         self.plan = plan or default_plan()
         self.seed = seed
-        self.authority = Authority()
         self.in_transit = InTransit(loop)
         self._labels = itertools.count(1)
-        self._temporary = None if state_dir else tempfile.mkdtemp(prefix="simulator-")
-        self.state_dir = _usable(Path(state_dir or self._temporary or "."))
+        self.state = State(state_dir)
+        self.authority = self.state.authority()
         self.mailboxes: dict[str, Mailbox] = {
-            address: Mailbox(self.state_dir / "mail" / address) for address in self.plan.people
+            address: Mailbox(self.state.folder / "mail" / address) for address in self.plan.people
         }
         self.dns_view: View | None = None
         """How foreign programs see the DNS; None: as it is."""
@@ -111,6 +109,27 @@ class RunningInternet:
             known.silent = host.silent
         for one, other, latency_s in self.plan.links:
             self.network.set_latency(self._hosts[one][1].address, self._hosts[other][1].address, latency_s)
+        if self.state.durable:
+            self._take_up()
+
+    def _take_up(self) -> None:
+        """Go on with the messages that an earlier run had accepted and not yet relayed (RFC 5321 section 6.1)."""
+        for _, host in self._hosts.values():
+            if "submission" not in host.roles:
+                continue
+            relay = self.relay_of(host.name)
+            for message in self.state.spool(host.name, self.now, self.loop.time).messages(self.new_label):
+                if isinstance(message, str):
+                    self._note(host.name, message)
+                    continue
+                to = ", ".join(r.address for r in message.recipients if not r.done)
+                message.cause = self._note(
+                    host.name, f"message {message.queue_id} to {to} was in the queue of an earlier run", message.label
+                )
+                relay.accept(message)
+
+    def _note(self, host: str, text: str, label: str | None = None) -> int:
+        return self.recorder.record(Note, host=host, seen_by="server", message=label, text=text)
 
     def _waker(self, start: Any, *args: Any) -> Any:
         async def wake() -> None:
@@ -156,7 +175,7 @@ class RunningInternet:
                 self.new_label,
                 self.now,
                 self.rng(f"mx {host.name}"),
-                durable=not self._temporary,
+                durable=self.state.durable,
             )
             self._running.append(await start_mx(self.loop, host, received, self.authority, self.keylog))
 
@@ -173,8 +192,7 @@ class RunningInternet:
         await self.network.quiet()
         if "keylog" in self.__dict__:
             self.keylog.close()
-        if self._temporary:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        self.state.close()
 
     # --- parts that are made at first use ----------------------------------------------------------------------------
 
@@ -198,12 +216,9 @@ class RunningInternet:
                 self.authority,
                 self.in_transit,
                 self.rng(f"relay {name}"),
+                spool=self.state.spool(name, self.now, self.loop.time) if self.state.durable else None,
             )
         return self._relays[name]
-
-    def addresses(self) -> list[str]:
-        """Return the logical address of every host."""
-        return [address for _, address, _ in name_servers(self.plan)] + [h.address for _, h in self._hosts.values()]
 
     # --- what people do ----------------------------------------------------------------------------------------------
 
@@ -310,16 +325,3 @@ class RunningInternet:
         trace = self.recorder.trace(message)
         trace.header["keylog"] = self.keylog.lines_since(self._keys_from.get(message or "", 0))
         return trace
-
-
-def _usable(folder: Path) -> Path:
-    """Return the folder, made if need be. Raises UsageError when it cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"The folder {folder} cannot be written ({error.strerror or error}); choose another one."
-        ) from error
-    return folder

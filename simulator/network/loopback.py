@@ -86,6 +86,8 @@ def port_problem(address: str, port: int, error: OSError) -> str:
         return f"This system does not let you open port {port} on {address}; leave out --real-ports."
     if error.errno in FULL:
         return socket_problem(error)
+    if error.errno == errno.EADDRNOTAVAIL and address != LOOPBACK:  # macOS knows 127.0.0.1 only, until it is told more
+        return f"This system has no address {address}; leave out --real-ports, or add it: ifconfig lo0 alias {address}"
     return f"Port {port} on {address} cannot be opened ({error.strerror or error}); stop the program that uses it."
 
 

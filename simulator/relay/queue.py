@@ -48,7 +48,6 @@ class QueuedMessage:
     content: bytes
     queued_s: float
     recipients: list[Recipient]
-    smtputf8: bool = False
     cause: int | None = None
     """Number of the event that put it here."""
     attempts: int = field(default=0)

@@ -13,6 +13,7 @@ from simulator.protocol.client_session import Attempt, Envelope, SessionOutcome,
 from simulator.relay.queue import QueuedMessage, Recipient, State
 from simulator.relay.rules import Verdict, decisive, judge, verdict_of
 from simulator.relay.schedule import Schedule
+from simulator.relay.spool import Spool
 from simulator.relay.transit import InTransit
 from simulator.smtp.client import run_session
 from simulator.tls.authority import Authority
@@ -38,13 +39,26 @@ class Relay:
         *,
         policy: str = "opportunistic",
         schedule: Schedule | None = None,
+        spool: Spool | None = None,
     ) -> None:
         self.loop, self.host, self.address, self.resolver, self.authority = loop, host, address, resolver, authority
         self.in_transit, self.rng, self.policy = in_transit, rng, policy
-        self.schedule = schedule or Schedule()
+        self.schedule, self.spool = schedule or Schedule(), spool
+
+    def new_queue_id(self, rng: random.Random) -> str:
+        """Return a queue id that no waiting message has."""
+        queue_id = f"{rng.getrandbits(40):010X}"
+        while self.spool is not None and queue_id in self.spool:
+            queue_id = f"{rng.getrandbits(40):010X}"
+        return queue_id
+
+    def keep(self, message: QueuedMessage) -> None:
+        """Make a message survive a crash, before anybody is told 250. Raises UsageError when that is not possible."""
+        if self.spool is not None:
+            self.spool.keep(message)
 
     def accept(self, message: QueuedMessage) -> None:
-        """Put a message into the queue and begin to work on it."""
+        """Begin to work on a message that is kept."""
         self.in_transit.take(message.label, self._work_on(message))
 
     async def _work_on(self, message: QueuedMessage) -> None:
@@ -56,6 +70,8 @@ class Relay:
                 message.attempts += 1
                 for domain, recipients in message.due(self.loop.time()).items():
                     await self._send_to(message, domain, recipients)
+                    if self.spool is not None:
+                        self.spool.update(message)
                 if first:
                     first = False
                     self.in_transit.tried(message.label)

@@ -235,6 +235,9 @@ def _unescape(name: str) -> str:
 class ClientSasl(Protocol):
     """The client's side of one exchange."""
 
+    satisfied: bool
+    """False as long as the server owes a proof of its own: its "235" is not to be believed (RFC 5802 section 3)."""
+
     @property
     def initial(self) -> bytes | None:
         """What can be sent along with AUTH (RFC 4954 section 4); None when the server speaks first."""
@@ -245,6 +248,8 @@ class ClientSasl(Protocol):
 
 class PlainClient:
     """PLAIN: user and password in one message, readable for whoever can read the connection."""
+
+    satisfied = True
 
     def __init__(self, user: str, password: str) -> None:
         if "\0" in user + password:
@@ -264,6 +269,7 @@ class LoginClient:
     """LOGIN: user and password one after the other; as readable as PLAIN, and slower."""
 
     initial: bytes | None = None
+    satisfied = True
 
     def __init__(self, user: str, password: str) -> None:
         self._answers = [user.encode(), password.encode()]
@@ -283,6 +289,7 @@ class ScramClient:
         self._bare = f"n={saslprep(user).replace('=', '=3D').replace(',', '=2C')},r={nonce}"
         self.initial: bytes | None = b"n,," + self._bare.encode()
         self._expected: bytes | None = None
+        self.satisfied = False
 
     def step(self, challenge: bytes) -> bytes:
         """Answer the server's first message with our proof, and its proof with nothing. Raises SaslError."""
@@ -312,6 +319,7 @@ class ScramClient:
     def _believe(self, server_final: bytes) -> bytes:
         if not hmac.compare_digest(server_final, self._expected or b""):
             raise SaslError("The server could not prove that it knows this account.")
+        self.satisfied = True
         return b""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from simulator.delivery.recipients import Recipients
+from simulator.errors import SimulatorError
 from simulator.network.loop import NetworkLoop
 from simulator.protocol.addresses import Address
 from simulator.protocol.message import prepend
@@ -71,23 +72,26 @@ class MsaHandler:
 
     async def message(self, session: Session, envelope: Envelope) -> Response:
         """Repair the message, queue it, and take responsibility for it (RFC 5321 section 4.1.1.4)."""
-        queue_id = f"{self.rng.getrandbits(40):010X}"
+        queue_id = self.relay.new_queue_id(self.rng)
         now = self.now()
         repaired = repair(envelope.content, now=now, message_id=f"<{queue_id}.{now:%Y%m%d%H%M%S}@{self.host}>")
         content = prepend(repaired.content, "Received", received(session, envelope, self.host, queue_id, now))
-        accepted = accept(
+        label = session.wire.message if session.wire else None
+        queued = QueuedMessage(
+            queue_id=queue_id,
+            label=label or self.new_label(),
+            reverse_path=str(envelope.reverse_path or ""),
+            content=content,
+            queued_s=self.loop.time(),
+            recipients=[Recipient(str(r.address)) for r in envelope.recipients],
+        )
+        try:
+            self.relay.keep(queued)
+        except SimulatorError:
+            # RFC 3463 section 3.4: 4.3.1, the mail system is full
+            return Response(452, "4.3.1", "The queue cannot be written now; try again later")
+        queued.cause = accept(
             self.loop.recorder, session, envelope, self.host, queue_id, ("Received", *reversed(repaired.added))
         )
-        label = session.wire.message if session.wire else None
-        self.relay.accept(
-            QueuedMessage(
-                queue_id=queue_id,
-                label=label or self.new_label(),
-                reverse_path=str(envelope.reverse_path or ""),
-                content=content,
-                queued_s=self.loop.time(),
-                recipients=[Recipient(str(r.address)) for r in envelope.recipients],
-                cause=accepted,
-            )
-        )
+        self.relay.accept(queued)
         return Response(250, "2.0.0", f"Queued as {queue_id}")

@@ -58,8 +58,13 @@ class Authority:
     valid until the year 3000, the expired ones ended in 2021.
     """
 
-    def __init__(self, name: str = "Local CA of the simulated internet") -> None:
+    def __init__(self, name: str = "Local CA of the simulated internet", pem: bytes = b"") -> None:
+        """Make a new authority, or with `pem` (see `pem`) the one that an earlier run made.
+
+        Raises UsageError when `pem` is no certificate with its private key.
+        """
         self.name = name
+        self._kept_ca = _read_ca(pem) if pem else None
         self.contexts: dict[object, object] = {}
         """What `simulator.tls.contexts` has made with this authority, by description."""
         self._issued: dict[tuple[tuple[str, ...], Flaw, datetime.datetime | None], Certificate] = {}
@@ -68,6 +73,8 @@ class Authority:
     def _ca(self) -> trustme.CA:
         import trustme  # late: 0.1 s, and a journey without TLS does not need it
 
+        if self._kept_ca is not None:
+            return self._kept_ca
         return trustme.CA(organization_name=ORGANISATION, organization_unit_name=self.name)
 
     @cached_property
@@ -80,6 +87,11 @@ class Authority:
     def certificate_pem(self) -> bytes:
         """The authority's own certificate: what a client must be told to trust."""
         return self._ca.cert_pem.bytes()
+
+    @property
+    def pem(self) -> bytes:
+        """Private key and certificate in one file, to be kept over restarts. It is for this machine only."""
+        return self._ca.private_key_pem.bytes() + self.certificate_pem
 
     @cached_property
     def certificate(self) -> x509.Certificate:
@@ -116,6 +128,15 @@ class Authority:
         except ValueError as error:  # from idna or cryptography
             raise UsageError(f"No certificate can be made for {', '.join(names)}: {error}.") from error
         return Certificate(names, flaw, chain_pem, key_pem)
+
+
+def _read_ca(pem: bytes) -> trustme.CA:
+    import trustme
+
+    try:
+        return trustme.CA.from_pem(pem, pem)
+    except (ValueError, TypeError) as error:
+        raise UsageError("The kept certificate authority cannot be read; remove its file to get a new one.") from error
 
 
 def _self_signed(names: tuple[str, ...], not_before: datetime.datetime,

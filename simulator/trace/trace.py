@@ -169,7 +169,7 @@ class Trace:
                 stream = log.streams.get(name)
                 if stream is None or (stream.empty and stream.tls_from is None):
                     continue  # the same as if nobody had asked for it
-                secret_from = self._tls_offset(log, name)
+                secret_from = self.tls_offset(log, name)
                 octets = stream.octets if secret_from is None else stream.slice(0, secret_from)
                 told.append(
                     (
@@ -190,7 +190,7 @@ class Trace:
         return self.story() == other.story()
 
     @staticmethod
-    def _tls_offset(log: ConnectionLog, name: str) -> int | None:
+    def tls_offset(log: ConnectionLog, name: str) -> int | None:
         """Offset from which a *wire* stream carries TLS records, if it does."""
         if not name.startswith("wire."):
             return None

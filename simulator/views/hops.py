@@ -49,9 +49,13 @@ class Hop:
     @cached_property
     def spoken(self) -> tuple[Spoken, ...]:
         """Commands, replies and message data in order."""
+        return self.spoken_by(self.seen_by)
+
+    def spoken_by(self, seen_by: SeenBy) -> tuple[Spoken, ...]:
+        """The same as one end had it: a box on the path may have changed what the other one said."""
         return tuple(
             e
-            for e in read_connection(self.trace, self.log.number, self.seen_by)
+            for e in read_connection(self.trace, self.log.number, seen_by)
             if isinstance(e, (Command, Reply, MessageData))
         )
 

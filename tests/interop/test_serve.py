@@ -1,7 +1,6 @@
 """`serve`, used by programs that are not ours: they must agree about everything."""
 
 import asyncio
-import json
 import os
 import re
 import shlex
@@ -11,53 +10,15 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import aiosmtplib
 import pytest
+from support.serving import Serving, wait_for
 from support.tools import need_tool
 
 PASSWORD = "secret-of-alice"
 BODY = b".one dot\r\n..two dots\r\n.\x20\r\nna\xc3\xafve\r\nlast\r\n"
-
-
-def wait_for(condition, what, timeout_s=30.0):
-    """Wait until something has come true."""
-    end = time.monotonic() + timeout_s
-    while not (found := condition()):
-        assert time.monotonic() < end, f"{what} did not happen"
-        time.sleep(0.02)
-    return found
-
-
-class Serving:
-    """A running `serve` and what its ready file says."""
-
-    def __init__(self, folder, *options):
-        self.ready = folder / "ready.json"
-        self.log = folder / "log.txt"
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "simulator", "serve", "--ready-file", str(self.ready), *options],
-                stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        wait_for(lambda: self.ready.exists() or self.process.poll() is not None, "getting ready")
-        assert self.process.poll() is None, self.log.read_text()
-        self.facts = json.loads(self.ready.read_text())
-
-    def place(self, role, host, transport="tcp"):
-        for service in self.facts["services"]:
-            if (service["role"], service["host"], service["transport"]) == (role, host, transport):
-                return service["real_address"], service["real_port"]
-        raise KeyError((role, host))
-
-    def letters(self, address="bob@bob.example"):
-        return sorted((Path(self.facts["mailboxes"][address]) / "new").iterdir())
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -241,16 +202,19 @@ def test_dig_walks_the_names(serving, transport):
 
 
 @pytest.mark.interop
-def test_printed_commands_work_as_pasted(serving):
+def test_printed_commands_work_as_pasted(serving, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "letter.eml").write_bytes(b"Subject: pasted\r\n\r\nx\r\n")
     before = len(serving.letters())
     text = serving.log.read_text().partition("Try it")[2].partition("What happens")[0]
-    printed = [line.strip() for line in text.splitlines() if line.strip().startswith(("swaks", "openssl", "dig"))]
-    assert len(printed) >= 5
+    printed = [line.strip() for line in text.splitlines() if line.strip().startswith(("swaks", "openssl", "dig", "curl", "msmtp"))]
+    assert {line.split()[0] for line in printed} == {"swaks", "openssl", "dig", "curl", "msmtp"}
     for line in printed:
         need_tool(line.split()[0])
-        done = run(*shlex.split(line), stdin=b"QUIT\n")
+        words = shlex.split(line)
+        done = run(*words, stdin=b"QUIT\n" if words[0] == "openssl" else b"Subject: pasted\n\nx\n")
         assert done.returncode == 0, line + "\n" + done.stdout.decode() + done.stderr.decode()
-    wait_for(lambda: len(serving.letters()) == before + 2, "both letters")
+    wait_for(lambda: len(serving.letters()) == before + 4, "all four letters")
 
 
 # --- beginnings and ends ---------------------------------------------------------------------------------------------

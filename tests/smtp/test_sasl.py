@@ -161,3 +161,15 @@ def test_wrong_calls_list_the_mechanisms() -> None:
         ServerSasl("CRAM-MD5", accounts)
     with pytest.raises(UsageError, match="NUL"):
         make_sasl("PLAIN", "u\0", "p")
+
+
+def test_scram_is_satisfied_only_by_the_servers_own_proof() -> None:
+    client, server = make_sasl("SCRAM-SHA-256", ALICE.user, "wonderland", nonce="n0"), ServerSasl("SCRAM-SHA-256", accounts)
+    first = server.step(client.initial)
+    assert isinstance(first, Challenge)
+    proof = server.step(client.step(first.octets))
+    assert isinstance(proof, Challenge)
+    assert not client.satisfied
+    client.step(proof.octets)
+    assert client.satisfied
+    assert make_sasl("PLAIN", "a", "b").satisfied
