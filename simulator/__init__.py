@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.errors import InternalError, PlanError, SimulatorError, UsageError
 
 if TYPE_CHECKING:
-    from simulator.internet.plan import Plan, many_organisations
+    from simulator.internet.plan import Plan, default_plan, many_organisations
     from simulator.journey import Journey
     from simulator.sync import Internet
     from simulator.trace.trace import Trace
@@ -30,6 +30,7 @@ __all__ = [
     "SimulatorError",
     "Trace",
     "UsageError",
+    "default_plan",
     "many_organisations",
 ]
 
@@ -37,6 +38,7 @@ _HOMES = {
     "Internet": "simulator.sync",
     "Journey": "simulator.journey",
     "Plan": "simulator.internet.plan",
+    "default_plan": "simulator.internet.plan",
     "many_organisations": "simulator.internet.plan",
     "Trace": "simulator.trace.trace",
 }

@@ -257,8 +257,8 @@ def commands(plan: Plan, table: EndpointTable, ca_file: Path) -> list[str]:
                 f"--mail-from {sender.address} --mail-rcpt {recipient.address} --upload-file letter.eml"
             )
             found.append(
-                f"msmtp --file=/dev/null --host={endpoint.real_address} --port={endpoint.real_port} --tls=on --tls-starttls=off "
-                f"--tls-trust-file={ca} --auth=plain --user={sender.address} "
+                f"msmtp --file=/dev/null --host={endpoint.real_address} --port={endpoint.real_port} --tls=on "
+                f"--tls-starttls=off --tls-trust-file={ca} --auth=plain --user={sender.address} "
                 f"--passwordeval='echo {sender.password}' --from={sender.address} {recipient.address}"
             )
         elif endpoint.role == "dns" and endpoint.transport == "udp" and endpoint.host.endswith(domain):

@@ -14,18 +14,20 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from simulator.by_hand import ByHand
 from simulator.errors import UsageError
 from simulator.internet.endpoints import Endpoint, EndpointTable
 from simulator.internet.internet import RunningInternet
 from simulator.internet.plan import Plan, load_plan
 from simulator.journey import Journey
 from simulator.network.loop import NetworkLoop, new_loop
+from simulator.smtp.console import PATIENCE_S
 
 if TYPE_CHECKING:
     from simulator.delivery.mailbox import StoredMessage
     from simulator.dns.questions import Answer
     from simulator.network.onpath import Box
-    from simulator.trace.trace import ConnectionLog
+from simulator.trace.trace import ConnectionLog
 
 T = TypeVar("T")
 
@@ -182,6 +184,25 @@ class Internet:
     def endpoints(self) -> EndpointTable:
         """Return where every service is: host, logical address and port, and the real ones for programs of your own."""
         return EndpointTable(self._call(self._core.endpoints()))
+
+    def connect(
+        self,
+        host: str,
+        port: int = 25,
+        *,
+        tls: bool = False,
+        verify: bool = True,
+        from_host: str | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> ByHand:
+        """Open a line to a server and speak to it yourself, line by line; see `simulator.by_hand.ByHand`.
+
+        `tls` begins with the first octet, as on port 465; `verify` checks the certificate. It dials from the first
+        organisation's laptop, or from `from_host`. Nobody there, a failed handshake and silence for `patience_s`
+        simulated seconds are results, not errors: look at `greeting`. Raises UsageError for an unknown host.
+        """
+        console, greeting = self._call(self._core.connect(host, port, tls, verify, from_host, patience_s))
+        return ByHand(console, self._call, self._core.trace, self._core.client_context, greeting)
 
     def run(self, for_s: float) -> None:
         """Let simulated time pass."""

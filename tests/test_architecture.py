@@ -58,7 +58,7 @@ IO_LIBRARIES = {"asyncio", "concurrent", "select", "selectors", "socket", "ssl",
 IO_FILES = {
     "dns/server.py", "dns/exchange.py", "dns/resolver.py",
     "tls/contexts.py",
-    "smtp/server.py", "smtp/client.py", "smtp/starttls.py",
+    "smtp/server.py", "smtp/client.py", "smtp/connection.py", "smtp/console.py", "smtp/starttls.py",
     "submission/client.py", "submission/server.py",
     "relay/worker.py", "relay/transit.py",
     "delivery/server.py",

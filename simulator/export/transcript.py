@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from simulator.protocol.visible import readable
 from simulator.trace.events import (
     Command,
     ConnectionClosed,
@@ -35,20 +36,6 @@ def mark(event: Spoken) -> str:
     """Return the mark of a line: direction and protection."""
     return {("c2s", False): "->", ("c2s", True): "~>", ("s2c", False): "<-", ("s2c", True): "<~"}[
         event.direction, event.tls
-    ]
-
-
-def readable(octets: bytes) -> list[str]:
-    """Return octets as lines of text in which every odd octet is visible."""
-    lines = octets.split(b"\r\n")
-    if lines and not lines[-1]:
-        lines.pop()
-    return [
-        "".join(
-            c if c.isprintable() else "".join(f"\\x{o:02x}" for o in c.encode("utf-8", "surrogateescape"))
-            for c in line.decode("utf-8", "surrogateescape")
-        )
-        for line in lines
     ]
 
 

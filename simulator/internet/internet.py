@@ -23,16 +23,17 @@ from simulator.dns.zones import Zone
 from simulator.errors import UsageError
 from simulator.internet.endpoints import Endpoint
 from simulator.internet.names import ROOT_HINTS, name_servers
-from simulator.internet.plan import HostPlan, Organisation, Plan, default_plan
+from simulator.internet.plan import HostPlan, Organisation, Plan, default_plan, shown
 from simulator.internet.servers import start_msa, start_mx
 from simulator.internet.state import State
 from simulator.network.loop import NetworkLoop
 from simulator.relay.transit import InTransit
 from simulator.relay.worker import Relay
+from simulator.smtp.console import Console, Heard
 from simulator.submission.client import MailProgram, Seat
 from simulator.submission.letter import SendOptions, write_letter
 from simulator.submission.server import MsaHandler
-from simulator.tls.contexts import KeyLog
+from simulator.tls.contexts import ClientContext, KeyLog, client_context
 from simulator.tls.modes import policy
 from simulator.trace.events import Note
 from simulator.trace.trace import Trace
@@ -249,6 +250,29 @@ class RunningInternet:
         await self.in_transit.attempted(label)
         await self.network.quiet()
         return label
+
+    async def connect(
+        self, host: str, port: int, tls: bool, verify: bool, from_host: str | None, patience_s: float
+    ) -> tuple[Console, Heard]:
+        """Dial a service for somebody who types; return the line and what the server said first."""
+        if host not in self._hosts:
+            raise UsageError(f"There is no host {host!r} here; there are {shown(self._hosts)}.")
+        if from_host is None:
+            first = self.plan.organisations[0]
+            from_host = (first.host("laptop") or first.hosts[0]).name
+        if from_host not in self._hosts:
+            raise UsageError(f"There is no host {from_host!r} to dial from; there are {shown(self._hosts)}.")
+        seat = self._hosts[from_host][1]
+        label = self.new_label()
+        self._keys_from[label] = self.keylog.size_octets
+        console = Console(self.loop, seat.name, seat.address, label)
+        context = self.client_context(verify) if tls else None
+        heard = await console.dial(host, self._hosts[host][1].address, port, context, patience_s)
+        return console, heard
+
+    def client_context(self, verify: bool) -> ClientContext:
+        """Return the TLS context of a client that trusts the local authority, or of one that trusts anybody."""
+        return client_context(self.authority, verify=verify)
 
     def _mail_program(self, address: str) -> MailProgram:
         """Return the mail program of a person: on their laptop, with the servers of their organisation."""

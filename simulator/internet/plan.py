@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,8 @@ DOCUMENTATION = tuple(
     ipaddress.ip_network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 )  # RFC 5737, RFC 3849
 RESERVED_TOPS = ("example", "test")  # RFC 2606 section 2
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,8 @@ class Organisation:
             f"@ IN NS {server.name}.",
         ]
         exchangers = self.mx or tuple((10, h.name) for h in self.hosts if "mx" in h.roles)
-        lines += [f"@ IN MX {preference} {name}." for preference, name in exchangers]
+        # RFC 7505 section 3: the name "." says that the domain takes no mail
+        lines += [f"@ IN MX {preference} {name.rstrip('.')}." for preference, name in exchangers]
         for host in self.hosts:
             kind = "AAAA" if ":" in host.address else "A"
             lines.append(f"{host.name}. IN {kind} {host.address}")
@@ -116,6 +119,44 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_plan(self)
+
+    def with_host(self, name: str, **changes: Any) -> Plan:
+        """Return a plan in which one host is different, for example `with_host("mx.bob.example", starttls=False)`.
+
+        Raises PlanError for an unknown host, for something that hosts do not have, and for a wrong value.
+        """
+        known = [host.name for each in self.organisations for host in each.hosts]
+        if name not in known:
+            raise PlanError(f"There is no host {name!r} in this plan; there are {shown(known)}.")
+        return self._with_organisations(
+            replace(each, hosts=tuple(_changed(host, changes) if host.name == name else host for host in each.hosts))
+            for each in self.organisations
+        )
+
+    def with_new_host(self, domain: str, name: str, address: str, roles: Iterable[str], **more: Any) -> Plan:
+        """Return a plan with one more host in an organisation. Raises PlanError."""
+        self._check_domain(domain)
+        new = _changed(HostPlan(name=name, address=address, roles=tuple(roles)), more)
+        return self._with_organisations(
+            replace(each, hosts=(*each.hosts, new)) if each.domain == domain else each for each in self.organisations
+        )
+
+    def with_domain(self, domain: str, **changes: Any) -> Plan:
+        """Return a plan in which one organisation is different: `with_domain("bob.example", mx=((0, "."),))`.
+
+        Raises PlanError for an unknown domain, for something that organisations do not have, and for a wrong value.
+        """
+        self._check_domain(domain)
+        return self._with_organisations(
+            _changed(each, changes) if each.domain == domain else each for each in self.organisations
+        )
+
+    def _check_domain(self, domain: str) -> None:
+        if domain not in self.by_domain:
+            raise PlanError(f"There is no domain {domain!r} in this plan; there are {shown(self.by_domain)}.")
+
+    def _with_organisations(self, organisations: Iterable[Organisation]) -> Plan:
+        return replace(self, organisations=tuple(organisations))
 
     @cached_property
     def by_domain(self) -> dict[str, Organisation]:
@@ -142,6 +183,15 @@ class Plan:
         if person is None:
             raise UsageError(f"Nobody in this internet has the address {address}; there are {shown(self.people)}.")
         return person
+
+
+def _changed(old: T, changes: Mapping[str, Any]) -> T:
+    """Return a copy of a host or an organisation with other values."""
+    names = [each.name for each in fields(old)]  # type: ignore[arg-type]
+    for name in changes:
+        if name not in names:
+            raise PlanError(f"There is no {name!r} to change; there are {', '.join(names)}.")
+    return replace(old, **changes)  # type: ignore[type-var]
 
 
 def shown(names: Iterable[str], most: int = 6) -> str:
@@ -210,8 +260,6 @@ def load_plan(path: str | Path) -> Plan:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"The plan {path} is not a TOML file: {error}.") from error
 
-
-T = TypeVar("T")
 
 
 def plan_from(data: Mapping[str, Any], where: str = "plan") -> Plan:

@@ -76,6 +76,8 @@ class Network:
         self._ports = itertools.cycle(range(49152, 65536))  # RFC 6335 section 6: dynamic ports
         self._open: set[Wire] = set()
         self._foreign: set[Wire] = set()
+        self._by_hand: set[Wire] = set()
+        """Connections on which a person types: nobody waits for them to end."""
         self._quiet: list[asyncio.Future[None]] = []
 
     # --- hosts and links ---------------------------------------------------------------------------------------------
@@ -309,7 +311,17 @@ class Network:
         """A connection is over at both ends."""
         self._open.discard(wire)
         self._foreign.discard(wire)
+        self._by_hand.discard(wire)
         self.recorder.over(wire.log)
+        self._tell_when_quiet()
+
+    def drive_by_hand(self, wire: Wire) -> None:
+        """Do not wait for this connection to end: a person decides when."""
+        self._open.discard(wire)
+        self._by_hand.add(wire)
+        self._tell_when_quiet()
+
+    def _tell_when_quiet(self) -> None:
         if not self._open:
             waiting, self._quiet = self._quiet, []
             for future in waiting:
@@ -317,7 +329,7 @@ class Network:
                     future.set_result(None)
 
     async def quiet(self) -> None:
-        """Wait until no connection between our own hosts is open."""
+        """Wait until no connection between our own hosts is open, but for those that a person drives."""
         while self._open:
             future = self.loop.create_future()
             self._quiet.append(future)
@@ -338,7 +350,7 @@ class Network:
 
         `quiet` then waits for all of them.
         """
-        self._open |= self._foreign
+        self._open |= self._foreign | self._by_hand
         for wire in list(self._open):
             wire.abort()
 
@@ -349,5 +361,5 @@ class Network:
 
     def release_wires(self) -> None:
         """Give back what the medium holds for wires that are still open, when the loop is being closed."""
-        for wire in self._open:
+        for wire in self._open | self._by_hand:
             wire.carrier.close(reset=True)

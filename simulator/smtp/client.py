@@ -5,94 +5,17 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
 
 from simulator.errors import UsageError
 from simulator.network.network import dialling
 from simulator.protocol.client_session import TIMEOUTS_S, Action, Attempt, ClientSession, Close, Send, StartTls
 from simulator.protocol.session_outcome import SessionOutcome, TlsPolicy
+from simulator.smtp.connection import Connection
 from simulator.smtp.sasl import make_nonce, make_sasl
 from simulator.smtp.starttls import TlsError, lay_tls
 
-if TYPE_CHECKING:
-    from simulator.network.link import EndpointTap
-
 REPLY_TIMEOUT_S = 300.0
 """For every reply that `TIMEOUTS_S` does not name (RFC 5321 section 4.5.3.2)."""
-CLOSE_TIMEOUT_S = 30.0
-"""How long a server may take to let go of a connection that is over."""
-
-
-class _Connection(asyncio.Protocol):
-    """The client's end of a connection: a queue of what came, and flow control for what goes."""
-
-    def __init__(self, implicit_tls: bool) -> None:
-        self._implicit_tls = implicit_tls
-        loop = asyncio.get_running_loop()
-        self._came: asyncio.Queue[bytes] = asyncio.Queue()
-        self._may_write = asyncio.Event()
-        self._may_write.set()
-        self.gone: asyncio.Future[None] = loop.create_future()
-        self.facts: dict[str, Any] = {}
-        self._tap: EndpointTap | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        wire = transport.get_extra_info("wire")
-        self._tap = wire.tap("client") if wire is not None else None
-        if self._implicit_tls:
-            self.transport.pause_reading()  # what comes is for the TLS layer, even if it turns out to be no TLS
-
-    def tls_established(self, transport: asyncio.Transport, implicit: bool, facts: dict[str, Any]) -> None:
-        self.transport, self.facts = transport, facts
-
-    def data_received(self, data: bytes) -> None:
-        if self._tap is not None:
-            self._tap.received(data)
-        self._came.put_nowait(data)
-
-    def eof_received(self) -> None:
-        self._came.put_nowait(b"")
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._came.put_nowait(b"")
-        self._may_write.set()
-        if not self.gone.done():
-            self.gone.set_result(None)
-
-    def pause_writing(self) -> None:
-        self._may_write.clear()
-
-    def resume_writing(self) -> None:
-        self._may_write.set()
-
-    async def read(self) -> bytes:
-        """Return what came next; b"" when nothing will come any more."""
-        return await self._came.get()
-
-    @property
-    def unread(self) -> bool:
-        """True when something has come that was not read yet."""
-        return not self._came.empty()
-
-    async def write(self, octets: bytes) -> None:
-        """Write; return when the connection can take more."""
-        self.transport.write(octets)
-        if self._tap is not None:
-            self._tap.sent(octets)
-        await self._may_write.wait()
-
-    async def close(self, abort: bool) -> None:
-        """Close, and wait until it is done."""
-        if abort:
-            self.transport.abort()
-            return
-        self.transport.close()
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await asyncio.shield(self.gone)
-        except TimeoutError:
-            self.transport.abort()
 
 
 async def run_session(loop: asyncio.AbstractEventLoop, attempt: Attempt, *, host_name: str, address: str, port: int,
@@ -115,10 +38,10 @@ async def run_session(loop: asyncio.AbstractEventLoop, attempt: Attempt, *, host
         async with asyncio.timeout(connect_timeout_s):
             with dialling(message, cause):
                 _, talk.connection = await loop.create_connection(
-                    lambda: _Connection(implicit), address, port,
+                    lambda: Connection(implicit), address, port,
                     local_addr=(source_address, 0) if source_address else None)
     except OSError as error:  # time-outs and refusals are OSErrors too
-        session.lost(_why_not(error, f"{host_name} ({address})", port))
+        session.lost(why_not(error, f"{host_name} ({address})", port))
         return session.outcome
     try:
         await talk.run()
@@ -131,7 +54,7 @@ async def run_session(loop: asyncio.AbstractEventLoop, attempt: Attempt, *, host
 class _Talk:
     """One session on one connection."""
 
-    connection: _Connection
+    connection: Connection
 
     def __init__(self, loop: asyncio.AbstractEventLoop, session: ClientSession, tls_context: ssl.SSLContext | None,
                  server_hostname: str, host: str, cause: int | None) -> None:
@@ -192,7 +115,8 @@ class _Talk:
         return self.session.tls_established(bool(self.connection.facts.get("verified")))
 
 
-def _why_not(error: OSError, place: str, port: int) -> str:
+def why_not(error: OSError, place: str, port: int) -> str:
+    """Say in words why a connection did not come about."""
     if isinstance(error, TimeoutError):
         return f"{place} does not answer on port {port}"
     if isinstance(error, ConnectionRefusedError):

@@ -84,6 +84,14 @@ class MailProgram:
                     message=label,
                     text=f"{server.name} takes passwords in cleartext: for lessons only.",
                 )
+            if options.unsafe_no_verification:
+                self.loop.recorder.record(
+                    Note,
+                    host=self.seat.host,
+                    seen_by="client",
+                    message=label,
+                    text="This mail program trusts any certificate: for lessons only.",
+                )
             outcome = await self._attempt(letter, each, server, label, cause, options)
             if outcome.connected:
                 break  # somebody is there: trying another way now would be a downgrade that an attacker can force
@@ -145,7 +153,7 @@ class MailProgram:
             ehlo_name=self.seat.host,
             tls=tls,
             credentials=credentials,
-            allow_cleartext_auth=not mode.tls_required,
+            allow_cleartext_auth=not mode.tls_required or options.unsafe_no_verification,
             envelope=Envelope(reverse_path=letter.reverse_path, recipients=letter.recipients, content=letter.content),
             pipelining=options.pipelining,
             fold_auth=options.fold_auth,
@@ -167,6 +175,8 @@ class MailProgram:
 
     def _context(self, server: OutgoingServer, options: SendOptions) -> ClientContext:
         versions = (options.tls_version,) if options.tls_version else ("1.2", "1.3")
+        if options.unsafe_no_verification:
+            return client_context(self.authority, versions=versions, verify=False)
         if not options.resume:
             return client_context(self.authority, versions=versions)  # RFC 8314 section 5.3: always verified
         key = server.name, options.tls_version

@@ -40,6 +40,8 @@ class SendOptions:
     """AUTH PLAIN in one group with MAIL, RCPT and DATA (RFC 4954 section 4)."""
     mechanisms: tuple[str, ...] | None = None
     """SASL mechanisms to choose from, best first."""
+    unsafe_no_verification: bool = False
+    """Trust any certificate, as `smtplib.SMTP_SSL(host)` does without a context: a password for whoever answers."""
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> SendOptions:

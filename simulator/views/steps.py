@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from simulator.export.transcript import happening, readable, spoken_lines
+from simulator.export.transcript import happening, spoken_lines
 from simulator.protocol.explain import explain
 from simulator.protocol.happenings import explain_event
+from simulator.protocol.visible import readable
 from simulator.trace.events import (
     Authenticated,
     Command,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from simulator.export.transcript import happening, hop_lines, readable, wrapped
+from simulator.export.transcript import happening, hop_lines, wrapped
+from simulator.protocol.visible import readable
 from simulator.trace.events import (
     DnsAnswered,
     FieldsAdded,
