@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.errors import InternalError, PlanError, SimulatorError, UsageError
 
 if TYPE_CHECKING:
+    from simulator.comparison import compare
     from simulator.internet.plan import Plan, default_plan, many_organisations
     from simulator.journey import Journey
     from simulator.sync import Internet
@@ -30,6 +31,7 @@ __all__ = [
     "SimulatorError",
     "Trace",
     "UsageError",
+    "compare",
     "default_plan",
     "many_organisations",
 ]
@@ -38,6 +40,7 @@ _HOMES = {
     "Internet": "simulator.sync",
     "Journey": "simulator.journey",
     "Plan": "simulator.internet.plan",
+    "compare": "simulator.comparison",
     "default_plan": "simulator.internet.plan",
     "many_organisations": "simulator.internet.plan",
     "Trace": "simulator.trace.trace",

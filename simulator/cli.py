@@ -13,6 +13,7 @@ from typing import Any
 
 from simulator import missing_package
 from simulator.errors import SimulatorError, UsageError
+from simulator.outputs import add_output_options, check_outputs, write_comparison, write_outputs
 
 DONE, NOT_DELIVERED, WRONG_USAGE, INTERNAL = 0, 1, 2, 3
 
@@ -78,20 +79,20 @@ def parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="show a saved trace")
     show.add_argument("file", metavar="FILE.jsonl")
     show.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    show.add_argument("--figure", metavar="FILE.png", help="draw the map into a file (.png or .svg)")
+    add_output_options(show)
     show.set_defaults(run=run_show)
 
     compare = commands.add_parser("compare", help="one message by cleartext, STARTTLS and implicit TLS, side by side")
     compare.add_argument("--medium", default="loopback", metavar="M", help="loopback or memory")
     compare.add_argument("--latency", type=seconds, default=0.02, metavar="T", help="one way, such as 20ms or 0.1s")
     compare.add_argument("--json", action="store_true", help="print the table as JSON")
+    add_output_options(compare)
     compare.set_defaults(run=run_compare)
 
     story = commands.add_parser("scenario", help="list the ready stories, or run one")
     story.add_argument("name", nargs="?", metavar="NAME")
     story.add_argument("--medium", default="loopback", metavar="M", help="loopback or memory")
-    story.add_argument("--save", metavar="FILE.jsonl", help="keep the trace")
-    story.add_argument("--figure", metavar="FILE.png", help="draw the map into a file (.png or .svg)")
+    add_output_options(story)
     story.add_argument("--json", action="store_true", help="print the outcome as JSON")
     story.set_defaults(run=run_scenario)
 
@@ -137,8 +138,7 @@ def _sending(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--plan", metavar="FILE.toml", help="another internet than that of alice.example and bob.example"
     )
-    command.add_argument("--save", metavar="FILE.jsonl", help="keep the trace")
-    command.add_argument("--figure", metavar="FILE.png", help="draw the map into a file (.png or .svg)")
+    add_output_options(command)
     command.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
 
@@ -182,7 +182,7 @@ def run_send(chosen: argparse.Namespace) -> int:
 def _send(chosen: argparse.Namespace, letter: Callable[[Any], dict[str, Any]]) -> int:
     from simulator.sync import Internet
 
-    _check_outputs(chosen)
+    check_outputs(chosen)
     make = (
         Internet.from_plan(chosen.plan, medium=chosen.medium, latency_s=chosen.latency, seed=chosen.seed)
         if chosen.plan
@@ -191,29 +191,16 @@ def _send(chosen: argparse.Namespace, letter: Callable[[Any], dict[str, Any]]) -
     with make as net:
         journey = net.send(mode=chosen.mode, **letter(net))
         mailboxes = {address: net.inbox(address) for address in journey.mailboxes}
-    if chosen.save:
-        journey.save(chosen.save)
-    if chosen.figure:
-        journey.export(chosen.figure)
+    written = write_outputs(journey, chosen)
     if chosen.json:
         print(json.dumps(_as_json(journey), indent=2))
     else:
         from simulator.views.story import story
 
         print(story(journey.trace, {address: stored[-1].octets for address, stored in mailboxes.items() if stored}))
-        for path in (chosen.save, chosen.figure):
-            if path:
-                print(f"Written: {path}")
+        for path in written:
+            print(f"Written: {path}")
     return DONE if journey.delivered else NOT_DELIVERED
-
-
-def _check_outputs(chosen: argparse.Namespace) -> None:
-    """Refuse a file that could not be written before anything is sent."""
-    for path in (chosen.save, chosen.figure):
-        if path and not Path(path).absolute().parent.is_dir():
-            raise UsageError(f"The folder of {path} does not exist; make it first, or choose another place.")
-    if chosen.figure and Path(chosen.figure).suffix.lower() not in (".png", ".svg"):
-        raise UsageError(f"A figure is written as .png or .svg, not as {chosen.figure}.")
 
 
 def _as_json(journey: Any) -> dict[str, Any]:
@@ -250,12 +237,13 @@ def run_show(chosen: argparse.Namespace) -> int:
     from simulator.journey import Journey
     from simulator.views.story import story
 
+    check_outputs(chosen)
     journey = Journey.load(chosen.file)
-    if chosen.figure:
-        journey.export(chosen.figure)
-        print(f"Written: {chosen.figure}")
-    elif chosen.json:
+    written = write_outputs(journey, chosen)
+    if chosen.json:
         print(json.dumps(_as_json(journey), indent=2))
+    elif written:
+        print("\n".join(f"Written: {path}" for path in written))
     else:
         print(story(journey.trace))
     return DONE
@@ -265,32 +253,25 @@ def run_compare(chosen: argparse.Namespace) -> int:
     """Send one message in three ways and put them side by side."""
     from dataclasses import asdict
 
-    from simulator.sync import Internet
-    from simulator.views.compare import column, compare_text
+    from simulator.comparison import compare
 
-    columns, delivered = [], True
-    for name, mode in (("cleartext", "cleartext"), ("587, STARTTLS", "starttls"), ("465, implicit TLS", "implicit")):
-        with Internet(medium=chosen.medium, latency_s=chosen.latency) as net:
-            journey = net.send(
-                LETTER, sender="alice@alice.example", to="bob@bob.example", mode=mode, subject="Three ways"
-            )
-            delivered = delivered and journey.delivered
-            columns.append(column(name, journey.trace))
+    check_outputs(chosen)
+    comparison = compare(medium=chosen.medium, latency_s=chosen.latency)
+    written = write_comparison(comparison, chosen)
     if chosen.json:
-        print(json.dumps([asdict(each) for each in columns], indent=2))
-        return DONE if delivered else NOT_DELIVERED
-    print(
-        "The same letter, handed to the outgoing server in three ways: "
-        "what a listener on that link could read, and what it cost."
-    )
-    print()
-    print(compare_text(columns))
-    print()
-    print(
-        "Cleartext goes to old-mail.alice.example, a server made for this lesson (unsafe_cleartext_auth); "
-        "the others refuse it."
-    )
-    return DONE if delivered else NOT_DELIVERED
+        print(json.dumps([asdict(each) for each in comparison.columns], indent=2))
+    else:
+        print(
+            "The same letter, handed to the outgoing server in three ways: "
+            "what a listener on that link could read, and what it cost."
+        )
+        print(f"\n{comparison}\n")
+        print(
+            "Cleartext goes to old-mail.alice.example, a server made for this lesson (unsafe_cleartext_auth); "
+            "the others refuse it."
+        )
+        print("".join(f"Written: {file}\n" for file in written), end="")
+    return DONE if comparison.delivered else NOT_DELIVERED
 
 
 def run_scenario(chosen: argparse.Namespace) -> int:
@@ -308,7 +289,7 @@ def run_scenario(chosen: argparse.Namespace) -> int:
             print("\n".join(f"{name.ljust(width)}  {each.title}" for name, each in known.items()))
         return DONE
     chosen_story = scenario(chosen.name)
-    _check_outputs(chosen)
+    check_outputs(chosen)
     with Internet(medium=chosen.medium, seed=chosen_story.seed, plan=chosen_story.plan()) as net:
         journey = chosen_story.act(net)
     results = [(each.words, each.holds(journey)) for each in chosen_story.expect]
@@ -324,10 +305,7 @@ def run_scenario(chosen: argparse.Namespace) -> int:
         print(story(journey.trace))
         print("\nAs expected?")
         print("\n".join(f"  {'yes' if holds else 'NO '}  {words}" for words, holds in results))
-    if chosen.save:
-        journey.save(chosen.save)
-    if chosen.figure:
-        journey.export(chosen.figure)
+    write_outputs(journey, chosen)
     return DONE if all(holds for _, holds in results) else INTERNAL
 
 

@@ -15,6 +15,7 @@ from simulator.protocol.round_trips import round_trips
 from simulator.trace import store
 from simulator.trace.events import Command, Event, MessageComposed, MessageStored, RecipientResult
 from simulator.trace.trace import Trace
+from simulator.views.figures import draw, figure_and_file
 from simulator.views.hops import Hop, hops
 
 if TYPE_CHECKING:
@@ -125,11 +126,45 @@ class Journey:
         """Return the dialogue of every hop: `->` `<-` in clear, `~>` `<~` inside TLS."""
         return transcript(self.trace)
 
+    def figure(self, name: str, **options: Any) -> Figure:
+        """Draw one figure by its name: see `simulator.views.figures.FIGURES`. Raises UsageError."""
+        return draw(name, self.trace, **options)
+
     def map(self) -> Figure:
         """Draw who spoke to whom."""
-        from simulator.views.network_map import draw_map
+        return self.figure("map")
 
-        return draw_map(self.trace)
+    def ladder(self, lens: str | None = None, hop: int | None = None, page: int = 1) -> Figure:
+        """Draw who said what, time downwards.
+
+        `lens`: what "sender", "receiver", "listener", "listener:1" (of hop 1) or "operator:mx.bob.example" has of it;
+        `hop`: one SMTP connection only; `page`: long journeys have several.
+        """
+        return self.figure("ladder", lens=lens, hop=hop, page=page)
+
+    def names(self, domain: str | None = None) -> Figure:
+        """Draw the way through the DNS to the hosts that take the mail of `domain`."""
+        return self.figure("names", domain=domain)
+
+    def wire(self, hop: int = 1, page: int = 1) -> Figure:
+        """Draw the octets of one SMTP connection as a listener has them, record by record."""
+        return self.figure("wire", connection=self._hop(hop).log.number, page=page)
+
+    def readers(self) -> Figure:
+        """Draw who could read what."""
+        return self.figure("readers")
+
+    def envelope(self) -> Figure:
+        """Draw the envelope beside the letter, and where each recipient's copy went."""
+        return self.figure("envelope")
+
+    def timeline(self) -> Figure:
+        """Draw what happened when, up to days."""
+        return self.figure("timeline")
+
+    def custody(self) -> Figure:
+        """Draw who was responsible for the message at each instant."""
+        return self.figure("custody")
 
     def __repr__(self) -> str:
         return transcript(self.trace, most_data_lines=12)
@@ -154,14 +189,22 @@ class Journey:
         )
         return Path(path)
 
-    def export(self, path: str | Path) -> Path:
-        """Write the journey in the form that the ending of `path` names: .jsonl, .txt, .png or .svg (the map)."""
+    def export(self, path: str | Path, *, keys: bool = True, **options: Any) -> Path:
+        """Write the journey in the form that the ending of `path` names.
+
+        .jsonl, .txt, .html (the player), .pcapng (for Wireshark; with the TLS keys inside unless `keys=False`), .keys
+        (a key log), .png and .svg: the figure that the file's name names, such as "ladder.png", else the map. Raises
+        UsageError for another ending, or when the file cannot be written.
+        """
         path = Path(path)
         writers: dict[str, Callable[[], object]] = {
             ".jsonl": lambda: self.save(path),
-            ".txt": lambda: path.write_text(self.transcript(), encoding="utf-8"),
-            ".png": lambda: self.map().savefig(path),
-            ".svg": lambda: self.map().savefig(path),
+            ".txt": lambda: path.write_text(self.transcript(), encoding="utf-8", newline="\n"),
+            ".html": lambda: path.write_text(self._page(**options), encoding="utf-8", newline="\n"),
+            ".pcapng": lambda: path.write_bytes(self._capture(keys)),
+            ".keys": lambda: path.write_text(self._key_log(), encoding="ascii", newline="\n"),
+            ".png": lambda: self._picture(path, **options),
+            ".svg": lambda: self._picture(path, **options),
         }
         writer = writers.get(path.suffix.lower())
         if writer is None:
@@ -174,3 +217,22 @@ class Journey:
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
         return path
+
+    def _page(self, **options: Any) -> str:
+        from simulator.export.html import page
+
+        return page(self.trace, **options)
+
+    def _capture(self, keys: bool) -> bytes:
+        from simulator.export.pcapng import pcapng
+
+        return pcapng(self.trace, keys=keys)
+
+    def _key_log(self) -> str:
+        from simulator.export.pcapng import key_log
+
+        return key_log(self.trace)
+
+    def _picture(self, path: Path, **options: Any) -> None:
+        name, file = figure_and_file(str(path))
+        self.figure(name, **options).savefig(file)

@@ -7,7 +7,7 @@ from importlib import import_module
 from simulator.errors import UsageError
 from simulator.scenarios.scenario import Scenario
 
-FILES = ("first_letter", "two_mx_hosts", "unknown_user", "no_starttls", "server_away")
+FILES = ("first_letter", "two_mx_hosts", "unknown_user", "no_starttls", "server_away", "stripped")
 """In the order in which to read them."""
 
 
