@@ -40,6 +40,21 @@ class Outcome:
         """It may still arrive: the message waits in a queue."""
         return self.result == "deferred"
 
+    def __str__(self) -> str:
+        said = " ".join(str(part) for part in (self.code, self.enhanced, self.text) if part)
+        return self.result + (f": {said}" if said else "") + (f" [{self.by}]" if self.by else "")
+
+
+class Outcomes(dict[str, Outcome]):
+    """What became of each recipient, shown one to a line."""
+
+    def __repr__(self) -> str:
+        width = max(map(len, self), default=0)
+        return "\n".join(f"{recipient:<{width}}  {outcome}" for recipient, outcome in self.items())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
+
 
 _FINAL = {"delivered": "delivered", "deferred": "deferred", "failed": "failed"}
 
@@ -80,9 +95,9 @@ class Journey:
         return tuple(sorted([*self.trace.events, *spoken], key=lambda event: event.number))
 
     @property
-    def outcomes(self) -> dict[str, Outcome]:
+    def outcomes(self) -> Outcomes:
         """What became of each recipient so far."""
-        found: dict[str, Outcome] = {}
+        found = Outcomes()
         for composed in self.trace.of(MessageComposed):
             for recipient in composed.recipients:
                 found.setdefault(recipient, Outcome(recipient, "deferred", text="it has not left yet"))

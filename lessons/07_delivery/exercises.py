@@ -60,7 +60,7 @@ def _case(rng: random.Random) -> dict[str, Any]:
     )
     place = rng.randrange(1, len(fields) + 1)
     fields.insert(place, forged)
-    return {"received": fields, "answer_for_teachers": place + 1}
+    return {"received": fields}
 
 
 def _check(answer: Any, case: dict[str, Any]) -> Verdict:
@@ -72,12 +72,12 @@ def _check(answer: Any, case: dict[str, Any]) -> Verdict:
     chosen = fields[answer - 1]
     if answer == 1:
         return wrong("The top one was written by Bob's own server: that is the one line you can believe.", chosen)
-    if answer == _forged(fields):
+    if answer == forged_place(fields):
         return right("The chain goes past this line: no neighbour knows its server.", chosen)
     return wrong("This line fits its neighbours: who wrote it handed the letter to the next one.", chosen)
 
 
-def _forged(fields: list[str]) -> int:
+def forged_place(fields: list[str]) -> int:
     """Return the place of the field whose 'by' is not the 'from' of the one that was written after it."""
     expected = _word(fields[0], "from")
     for place, field in enumerate(fields[1:], 2):
@@ -105,10 +105,10 @@ EXERCISES = (
         near_example="From the top: 'from m by b', 'from x by y', 'from a by m'. The first came from m, so the line by m is the next\n"
         "link: the third. The line by y is known to nobody: number 2 is forged.",
         variants=_case,
-        right=(Right(lambda case: case["answer_for_teachers"]),),
+        right=(Right(lambda case: forged_place(case["received"])),),
         wrong=(
             Wrong(lambda case: 1, "the one line you can believe"),
-            Wrong(lambda case: next(n for n in (2, 3, 4) if n != case["answer_for_teachers"]), "fits its neighbours"),
+            Wrong(lambda case: next(n for n in (2, 3, 4) if n != forged_place(case["received"])), "fits its neighbours"),
             Wrong(lambda case: 9, "write 1 to 4"),
             Wrong(lambda case: "the second", "whole number"),
         ),

@@ -155,8 +155,7 @@ unit.case("forged_received")
 # %% tags=["core"]
 # Write a whole number.
 # solution begins
-case = unit.case("forged_received")
-answer = case["answer_for_teachers"]
+answer = unit.material.forged_place(unit.case("forged_received")["received"])
 # solution ends
 unit.check("forged_received", answer if "answer" in globals() else ...)
 

@@ -104,7 +104,8 @@ class Unit:
 
     def case(self, exercise: str) -> Any:
         """Return your own values for an exercise; somebody with another number has others."""
-        return self._find(self.exercises, exercise, "exercise").case(self._kept.seed)
+        case = self._find(self.exercises, exercise, "exercise").case(self._kept.seed)
+        return Case(case) if isinstance(case, dict) else case
 
     def check(self, exercise: str, answer: Any = ...) -> Verdict:
         """Check an answer by what happened."""
@@ -183,6 +184,22 @@ class Unit:
         if name not in known:
             raise UsageError(f"Unit {self.name} has no {what} {name!r}; there are {', '.join(known)}.")
         return known[name]
+
+
+class Case(dict[str, Any]):
+    """A learner's own values, shown one to a line."""
+
+    def __repr__(self) -> str:
+        lines = []
+        for name, value in self.items():
+            if isinstance(value, (list, tuple)) and len(str(value)) > 60:
+                lines += [f"{name}:", *(f"  {number}. {each}" for number, each in enumerate(value, 1))]
+            else:
+                lines.append(f"{name}: {value}")
+        return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The server refused, too late: an attacker offers AUTH in the place of STARTTLS, and a careless client believes him."""
+"""The server refused, too late: an attacker offers AUTH instead of STARTTLS, and a careless client believes him."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ def _act(net: Any) -> Any:
 SCENARIO = Scenario(
     name="stripped",
     title="STARTTLS is taken away from a careless client",
-    look_for="The server never offered AUTH in clear: the box on the path put it where STARTTLS had stood. The server's "
-    "538 is right, and too late: the password has been seen (RFC 3207 section 6, RFC 4954 section 4).",
+    look_for="The server never offered AUTH in clear: the box on the path put it where STARTTLS had stood. The "
+    "server's 538 is right, and too late: the password has been seen (RFC 3207 section 6, RFC 4954 section 4).",
     act=_act,
     expect=(
         Expectation("the box changed the server's offer", lambda j: bool(j.trace.of(OnPathAction))),
