@@ -9,7 +9,7 @@ from simulator.errors import UsageError
 
 
 class TlsVersion(Enum):
-    """A version of TLS that the simulator speaks; older ones are forbidden (RFC 8996, RFC 8997, RFC 9325 section 3.1.1)."""
+    """A version of TLS that the simulator speaks; older ones are forbidden (RFC 8996, RFC 8997, RFC 9325)."""
 
     TLS_1_2 = "1.2"
     TLS_1_3 = "1.3"

@@ -577,8 +577,9 @@ function renderWire() {
   const records = model.records.get(one.number) || [];
   const start = Math.max(0, Math.floor(Math.max(place, 0) / LEAP) * LEAP - LEAP);
   const end = Math.min(records.length, start + WINDOW);
+  const largest = records.reduce((most, record) => Math.max(most, record.size), 1);
   const list = make("ol", { class: "records", start: start + 1, tabindex: "0", "aria-label": "Records of this connection" },
-    ...records.slice(start, end).map((record, k) => recordRow(one, record, start + k === place)));
+    ...records.slice(start, end).map((record, k) => recordRow(one, record, start + k === place, largest)));
   ui.wire.replaceChildren(
     make("h2", {}, `${one.client} ↔ ${one.server}`, make("span", {}, `${one.name}: ${count(records.length, "record")}`)),
     make("div", { class: "split" }, list, recordDetail(records[place])));
@@ -586,13 +587,15 @@ function renderWire() {
   if (now) keepInSight(list, now);
 }
 
-/** @param {Connection} one @param {WireRecord} record @param {boolean} now */
-function recordRow(one, record, now) {
-  return make("li", { class: "record" + (now ? " current" : "") + (record.locked ? " hatch" : ""),
-    "aria-current": now ? "true" : null },
+/** @param {Connection} one @param {WireRecord} record @param {boolean} now @param {number} largest */
+function recordRow(one, record, now, largest) {
+  const bar = make("span", { class: "bar" + (record.locked ? " hatch" : ""), "aria-hidden": "true" });
+  bar.style.width = Math.max(1, (record.size / largest) * 100) + "%";
+  return make("li", { class: "record" + (now ? " current" : ""), "aria-current": now ? "true" : null },
     make("span", { class: "when" }, ms(record.at)),
     make("span", { class: "way" }, (record.up ? "→ " : "← ") + (record.up ? one.server : one.client)),
-    make("span", { class: "what" }, make("span", {}, record.name), " ", make("span", { class: "count" }, count(record.size, "octet"))));
+    make("span", { class: "what" }, record.name, make("span", { class: "count" },
+      `, ${count(record.size, "octet")}${record.locked ? ", locked" : ""}`)), bar);
 }
 
 /** @param {WireRecord|undefined} record */
@@ -603,14 +606,24 @@ function recordDetail(record) {
   return make("div", { class: "detail" },
     make("p", {}, badge(record.locked ? "locked" : record.name === "in clear" || record.name === "DNS message" ? "in clear" : "TLS"), " ",
       record.why),
+    ...(record.name === "in clear" ? [make("h3", {}, "Text" + kept), make("pre", { class: "hex", tabindex: "0", role: "region",
+      "aria-label": "The octets as text" }, textOf(octets))] : []),
     make("h3", {}, "Octets" + kept),
     make("pre", { class: "hex", tabindex: "0", role: "region", "aria-label": "Octets as hexadecimal numbers and as text" },
       hexLines(octets)));
 }
 
 /** @param {number[]} octets */
+function textOf(octets) {
+  const text = new TextDecoder().decode(Uint8Array.from(octets));
+  return text.replace(/\r\n/g, "\n").replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/g, "·").replace(/\n$/, "");
+}
+
+/** @param {number[]} octets */
 function hexLines(octets) {
-  const wide = ui.wire.clientWidth / parseFloat(getComputedStyle(document.documentElement).fontSize) > 72 ? 16 : 8;
+  const pane = ui.wire.clientWidth, share = innerWidth <= 900 ? 1 : 0.53;
+  const room = (pane * share) / rem() / 0.62 - 8;
+  const wide = room > 72 ? 16 : room > 40 ? 8 : 4;
   const lines = [];
   for (let at = 0; at < octets.length; at += wide) {
     const some = octets.slice(at, at + wide);
@@ -635,16 +648,23 @@ function layOut(width, height) {
 function layOutWide(width, height, names) {
   /** @type {Map<string, Point>} */ const points = new Map();
   const ys = model.hosts.map((host) => host.y), low = Math.min(...ys), high = Math.max(...ys);
-  const top = 5.3 * rem(), span = height - top - 4.2 * rem();
+  const top = 6.1 * rem(), span = height - top - 4.2 * rem();
   for (const host of model.hosts)
     points.set(host.name, { x: host.x * width, y: top + (high > low ? (host.y - low) / (high - low) : 0.5) * span });
-  const pad = 9.5 * rem();
+  const room = gaps(points), edge = Math.min(...[...points.values()].map((at) => Math.min(at.x, width - at.x))) - 4;
   const grounds = names.map((name) => {
     const x = points.get(model.hosts.find((host) => host.territory === name).name).x;
-    const half = Math.min(pad, width / (names.length * 2) - 6);
+    const half = Math.min(9.5 * rem(), width / (names.length * 2) - 6, edge);
     return { name, x: x - half, y: 0.5 * rem(), width: half * 2, height: height - rem() };
   });
-  return { points, grounds, tall: false, height };
+  return { points, grounds, tall: false, roles: room > 4.1 * rem(), height };
+}
+
+/** The smallest distance between two hosts that stand above each other. @param {Map<string, Point>} points */
+function gaps(points) {
+  const all = [...points.values()];
+  return Math.min(...all.flatMap((a, i) => all.slice(i + 1).filter((b) => Math.abs(a.x - b.x) < 40)
+    .map((b) => Math.abs(a.y - b.y))));
 }
 
 function layOutTall(width, names) {
@@ -662,7 +682,7 @@ function layOutTall(width, names) {
     });
     if (name) grounds.push({ name, x: 2, y: start, width: width - 4, height: y - start - 0.6 * rem() });
   }
-  return { points, grounds, tall: true, height: y };
+  return { points, grounds, tall: true, roles: false, height: y };
 }
 
 /** How every link stands at the cursor. @returns {Map<number, string>} */
@@ -685,18 +705,18 @@ function linkStates() {
 
 function renderMap(animate = false) {
   if (!ui.svg) buildMap();
-  const width = Math.max(280, ui.canvas.clientWidth), room = Math.max(20 * rem(), ui.canvas.clientHeight);
+  const width = Math.max(280, ui.canvas.clientWidth), room = Math.max(14.5 * rem(), ui.canvas.clientHeight - 0.8 * rem());
   const plan = layOut(width, Math.min(room, width * 0.62)), states = linkStates();
   fill(ui.svg, { viewBox: `0 0 ${width} ${plan.height}`, width, height: plan.height }, []);
-  const taken = [], back = draw("g"), links = draw("g"), hosts = draw("g"), labels = draw("g"), moving = draw("g");
-  ui.drawing.replaceChildren(back, links, hosts, labels, moving);
+  const taken = [], [back, links, ways, hosts, labels, signs] = Array.from({ length: 6 }, () => draw("g"));
+  ui.drawing.replaceChildren(back, links, ways, hosts, labels, signs);
   for (const ground of plan.grounds) drawGround(back, ground, taken);
   for (const host of model.hosts) drawHost(hosts, host, plan, taken);
   const here = current();
   const order = [...model.links.values()].sort((a, b) => Number(b.index === here?.link) - Number(a.index === here?.link));
   for (const link of order) drawLink(links, link, plan, states.get(link.index));
-  if (here) drawStep(moving, here, plan, taken, animate);
-  for (const link of order) labelLink(labels, link, plan, states.get(link.index), taken, link.index === here?.link);
+  if (here) drawStep(ways, signs, here, plan, taken, animate);
+  for (const link of order) labelLink(labels, link, plan, states.get(link.index), taken);
   ui.legend.replaceChildren(...legend(new Set(states.values())));
   const told = [...model.links.values()].map((link) =>
     `${link.client} to ${link.server}, ${link.name}: ${STATES[states.get(link.index)]}.`);
@@ -733,13 +753,14 @@ function drawHost(to, host, plan, taken) {
     : draw("circle", { cx: x, cy: y, r: size });
   fill(shape, { class: "host" + (now ? " now" : "") + (box ? " box" : "") }, []);
   to.append(shape);
-  const above = !plan.tall && host.y < 0.5 && !box, below = [1.75 * rem(), 2.95 * rem()], up = [-2.5 * rem(), -1.3 * rem()];
+  const above = !plan.tall && host.y < 0.5 && !box, below = [1.75 * rem(), 2.95 * rem()];
+  const up = [(plan.roles ? -2.5 : -1.2) * rem(), -1.3 * rem()];
   const rows = above ? up : below, wide = textWidth(host.name, true);
-  // A role is a second line: on a narrow screen the name is enough.
-  if (!plan.tall) to.append(draw("text", { class: "role", x, y: y + rows[1] }, host.role));
+  // A role is a second line: where it is narrow, the name is enough.
+  if (plan.roles) to.append(draw("text", { class: "role", x, y: y + rows[1] }, host.role));
   to.append(draw("text", { class: "hostname", x, y: y + rows[0] }, host.name));
-  const top = above ? y - 3.4 * rem() : y - size;
-  taken.push({ x: x - wide / 2, y: top, width: wide, height: (plan.tall ? 2.6 : 4.1) * rem() });
+  const top = above ? y - (plan.roles ? 3.4 : 2.1) * rem() : y - size;
+  taken.push({ x: x - wide / 2, y: top, width: wide, height: (plan.roles ? 4.1 : 2.7) * rem() });
 }
 
 const pen = document.createElement("canvas").getContext("2d");
@@ -756,9 +777,8 @@ function drawLink(to, link, plan, how) {
 }
 
 /** Write what a link is, where there is room. */
-function labelLink(to, link, plan, how, taken, now) {
-  if (how === "later" || (plan.tall && !now)) return;
-  if (plan.tall) return;
+function labelLink(to, link, plan, how, taken) {
+  if (how === "later" || plan.tall) return;
   const a = plan.points.get(link.client), b = plan.points.get(link.server);
   if (!a || !b) return;
   const first = link.name, second = link.dns ? "" : STATES[how];
@@ -786,7 +806,7 @@ const inside = (area, plan) => area.x > 2 && area.y > 2 && area.x + area.width <
 const overlap = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 
 /** Draw the current step: an arrow, and what travels along it. */
-function drawStep(to, step, plan, taken, animate) {
+function drawStep(to, signs, step, plan, taken, animate) {
   const a = plan.points.get(step.from), b = plan.points.get(step.to);
   if (!a || !b) return;
   const how = step.tls || step.kind === "tls" ? "tls" : "clear";
@@ -801,7 +821,7 @@ function drawStep(to, step, plan, taken, animate) {
       `${end.x + (p * ux - q * uy) * head},${end.y + (p * uy + q * ux) * head}`).join(" ") }));
   const place = freePlace(a, b, sign(step), taken, plan);
   const sent = signFor(step, how, place);
-  to.append(sent);
+  signs.append(sent);
   if (animate && !quiet.matches && sent.animate)
     sent.animate([{ transform: `translate(${a.x - place.x}px, ${a.y - place.y}px)` }, { transform: "none" }],
       { duration: Math.min(900, SPEEDS[state.speed] * 0.4), easing: "cubic-bezier(.3,.1,.3,1)" });
@@ -810,12 +830,16 @@ function drawStep(to, step, plan, taken, animate) {
 /** Find a point of the way where the sign covers no name. @returns {Point} */
 function freePlace(a, b, text, taken, plan) {
   const width = textWidth(text, true) + 2 * rem(), height = 1.9 * rem();
-  for (const share of [0.5, 0.58, 0.42, 0.66, 0.34, 0.74, 0.26]) {
-    const x = a.x + (b.x - a.x) * share, y = a.y + (b.y - a.y) * share;
-    const area = { x: x - width / 2, y: y - height / 2, width, height };
-    if (inside(area, plan) && !taken.some((other) => overlap(area, other))) {
-      taken.push(area);
-      return { x, y };
+  const long = Math.hypot(b.x - a.x, b.y - a.y) || 1;
+  for (const aside of [0, -1.3, 1.3, -2.2, 2.2]) {
+    for (const share of [0.5, 0.58, 0.42, 0.66, 0.34, 0.74, 0.26]) {
+      const x = a.x + (b.x - a.x) * share - ((b.y - a.y) / long) * aside * rem();
+      const y = a.y + (b.y - a.y) * share + ((b.x - a.x) / long) * aside * rem();
+      const area = { x: x - width / 2, y: y - height / 2, width, height };
+      if (inside(area, plan) && !taken.some((other) => overlap(area, other))) {
+        taken.push(area);
+        return { x, y };
+      }
     }
   }
   return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
@@ -849,7 +873,8 @@ function start() {
   takePart(source.parts[0]);
   state.lens = (model.lenses.find((lens) => lens.name === source.lens) || model.lenses[0]).index;
   state.present = source.present;
-  state.pane = source.pane || (innerWidth >= 1600 ? "all" : "map");
+  document.documentElement.classList.toggle("present", state.present);
+  state.pane = source.pane || (innerWidth >= 100 * rem() ? "all" : "map");
   findVisible();
   build();
   render();
