@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from simulator.errors import UsageError
@@ -20,9 +21,12 @@ from simulator.views.place import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK = "#1a1a1a"
+HEAD_LENGTH = 9.0
+"""Of the piece of line that bears the head of an arrow, in hundredths of the picture's height."""
 GROUND = "#f3efe4"
 
 
@@ -63,6 +67,14 @@ def alt_text(trace: Trace) -> str:
     return "Map of who spoke to whom, in order. " + "; ".join(told) + "."
 
 
+def _draw_head(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
+    """Draw the head of an arrow by itself: at the end of a dotted line it would be dotted, too."""
+    share = HEAD_LENGTH / math.dist(start, end)
+    near = (end[0] + (start[0] - end[0]) * share, end[1] + (start[1] - end[1]) * share)
+    look = {"arrowstyle": "-|>", "color": color, "linewidth": 1.0, "mutation_scale": 26, "shrinkA": 0, "shrinkB": 12}
+    axes.annotate("", xy=end, xytext=near, zorder=4, arrowprops=look)
+
+
 def draw_map(trace: Trace) -> Figure:
     """Draw the hosts in their territories and the connections between them, 1280 x 720 pixels.
 
@@ -101,8 +113,9 @@ def draw_map(trace: Trace) -> Figure:
         graph.add_edge(line.client, line.server)
         networkx.draw_networkx_edges(
             graph, positions, edgelist=[(line.client, line.server)], ax=axes, edge_color=look.color,
-            style=look.line, width=look.width, arrowsize=24, node_size=620, connectionstyle="arc3,rad=0.0",
+            style=look.line, width=look.width, arrowstyle="-", arrows=True, node_size=620,
         )  # fmt: skip
+        _draw_head(axes, positions[line.client], positions[line.server], look.color)
     networkx.draw_networkx_nodes(
         graph, positions, ax=axes, node_size=620, node_color="white", edgecolors=INK, linewidths=2.2
     )
@@ -120,6 +133,7 @@ def draw_map(trace: Trace) -> Figure:
             style="italic",
             color=INK,
             zorder=5,
+            bbox=box,
         )
     for line in drawn:
         x, y = place_labels(trace)[line.place]
