@@ -114,10 +114,14 @@ def parser() -> argparse.ArgumentParser:
     course.add_argument(
         "what",
         nargs="?",
-        choices=("open", "build", "doctor"),
+        choices=("open", "start", "reset", "doctor", "check", "build"),
         default="open",
-        help="open: JupyterLab (default); build: notebooks from lessons/; doctor: check the installation",
+        help="open: JupyterLab (default); start N: on unit N; reset N: begin unit N anew (your work is kept); doctor: "
+        "check the installation; check: run all notebooks; build: make notebooks and glossary from lessons/",
     )
+    course.add_argument("unit", nargs="?", metavar="N", help="number or name of a unit, for start and reset")
+    course.add_argument("--site", metavar="DIR", help="build: write the course as web pages that need no Python")
+    course.add_argument("--check", action="store_true", help="build: only tell whether the built files are up to date")
     course.set_defaults(run=run_course)
     return top
 
@@ -317,15 +321,43 @@ def run_serve(chosen: argparse.Namespace) -> int:
 
 
 def run_course(chosen: argparse.Namespace) -> int:
-    """Open or build the notebooks, or check the installation."""
+    """Open, start, reset, check or build the notebooks, or check the installation."""
     from simulator import course, doctor
 
-    if chosen.what == "build":
-        for path in course.build():
-            print(f"Written: {path}")
+    if chosen.what in ("start", "reset") and chosen.unit is None:
+        raise UsageError(f"Which unit? Write: course {chosen.what} 4")
+    if chosen.what == "start":
+        return course.start(chosen.unit)
+    if chosen.what == "reset":
+        print("\n".join(course.reset(chosen.unit)))
         return DONE
+    if chosen.what == "check":
+        return _check_course(course)
+    if chosen.what == "build":
+        return _build_course(course, chosen)
     if chosen.what == "doctor":
         report = doctor.check_installation()
         print(report)
         return DONE if report.good else WRONG_USAGE
     return course.open_notebooks()
+
+
+def _check_course(course: Any) -> int:
+    ran = course.check_notebooks()
+    for each in ran:
+        name = f"{each.path.parent.name}/{each.path.name}"
+        print(f"NO   {name}  {each.problem}" if each.problem else f"ok   {name}")
+    return INTERNAL if any(each.problem for each in ran) else DONE
+
+
+def _build_course(course: Any, chosen: argparse.Namespace) -> int:
+    if chosen.check:
+        stale = course.stale()
+        for path in stale:
+            print(f"Not up to date: {path}")
+        return WRONG_USAGE if stale else DONE
+    written = course.build()
+    if chosen.site:
+        written += course.build_site(Path(chosen.site))
+    print("\n".join(f"Written: {path}" for path in written))
+    return DONE
