@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +56,21 @@ class Outcomes(dict[str, Outcome]):
 
 
 _FINAL = {"delivered": "delivered", "deferred": "deferred", "failed": "failed"}
+
+
+class Page:
+    """The player of a journey, as a notebook shows it."""
+
+    def __init__(self, trace: Trace, options: dict[str, Any]) -> None:
+        self._trace, self._options = trace, options
+
+    def _repr_html_(self) -> str:
+        from simulator.export.html import fragment
+
+        return fragment(self._trace, **self._options)
+
+    def __repr__(self) -> str:
+        return transcript(self._trace, most_data_lines=12)
 
 
 class Journey:
@@ -184,8 +198,16 @@ class Journey:
     def __repr__(self) -> str:
         return transcript(self.trace, most_data_lines=12)
 
+    def player(self, lens: str | None = None, **options: Any) -> Page:
+        """Return the player for a notebook: step through the journey, forward and back.
+
+        `lens` as for `ladder`; `present=True` for a projector; `asks` stops with questions (see
+        `simulator.views.player.asks.Ask`).
+        """
+        return Page(self.trace, {"lens": lens, **options})
+
     def _repr_html_(self) -> str:
-        return f'<pre style="line-height:1.3">{html.escape(repr(self))}</pre>'
+        return self.player()._repr_html_()
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))

@@ -42,10 +42,15 @@ def page(
 ) -> str:
     """Return the whole page. `pane` is "map", "ladder", "wire" or "all"; `present` makes all text large.
 
-    Its policy forbids the browser to fetch or send anything: only the script and the style inside may run, by hash.
+    Everything that a lens can show is in the file, so also a password that its sender may see. The policy of the page
+    forbids the browser to fetch or send anything: only the script and the style inside may run, by hash.
     Raises UsageError when nothing happened, and for a lens, pane or question that does not exist.
     """
-    data = player_data(trace, title=title, lens=lens, present=present, asks=asks, pane=pane)
+    return packed(player_data(trace, title=title, lens=lens, present=present, asks=asks, pane=pane))
+
+
+def packed(data: dict[str, Any]) -> str:
+    """Return the page for data of `simulator.views.player.data.player_data`."""
     script, style = asset("player.js"), asset("player.css")
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
@@ -125,7 +130,7 @@ def _step_lines(step: Step, words: tuple[str, ...]) -> Iterator[str]:
 def asset(name: str) -> str:
     """Return a file of the player, with "\\n" at the ends of its lines: the hash is taken of that."""
     text = (files("simulator.views.player") / name).read_text(encoding="utf-8").replace("\r\n", "\n")
-    # The HTML parser drops a newline at the very beginning of nothing here, and ends a script at its end tag.
+    # An HTML parser ends a script at its end tag, wherever that stands.
     assert "</s" not in text.lower(), f"{name} would end its own element"
     return text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simulator.protocol.dialogue import read_dialogue
+from simulator.protocol.dialogue import Said, read_dialogue
 from simulator.protocol.explain import explain
 from simulator.protocol.tls_hellos import client_hello, server_hello, what_is_seen
 from simulator.protocol.visible import readable
@@ -66,13 +66,16 @@ def _direction(trace: Trace, log: ConnectionLog, direction: Direction) -> Iterat
     tls_from = trace.tls_offset(log, name)
     clear_until = len(octets) if tls_from is None else tls_from
     start = 0
-    verbs = _answered(log) if direction == "s2c" else {}
+    said = [each for each in _said(log) if each.direction == direction]
+    verbs = {each.start: each.verb for each in said if each.kind in ("reply", "command", "auth")}
+    letters = [(each.start, each.end) for each in said if each.kind in ("data", "chunk")]
     while start < clear_until:
         end = octets.find(b"\n", start, clear_until) + 1 or clear_until
         line = octets[start:end]
         text = (readable(line) or [""])[0]
         moment = stream.moment(end - 1)
-        meaning = explain(line, verb=verbs.get(start)) or _PART_OF_LETTER
+        in_letter = any(first <= start < last for first, last in letters)
+        meaning = _PART_OF_LETTER if in_letter else explain(line, verb=verbs.get(start)) or _NO_WORDS
         yield WireRecord(moment.at_s, moment.number, direction, start, line, True, text, meaning)
         start = end
     if tls_from is None:
@@ -91,6 +94,7 @@ def _direction(trace: Trace, log: ConnectionLog, direction: Direction) -> Iterat
 
 
 _PART_OF_LETTER = "A line of the letter: everybody on the path can read it."
+_NO_WORDS = "Text in clear: everybody on the path can read it."
 _NO_RECORD = "These octets are no TLS record, although TLS was to begin here."
 _ENCRYPTED = "Only type, version and length can be seen; what is inside is for the two ends (RFC 8446 section 5.2)."
 
@@ -100,10 +104,10 @@ _CERTIFICATE = (
 _CHANGE = "Says that what follows is encrypted; under TLS 1.3 it means nothing any more (RFC 8446 appendix D.4)."
 
 
-def _answered(log: ConnectionLog) -> dict[int, str]:
-    """Return which verb the reply at an offset of the wire answers, as a listener understands it."""
+def _said(log: ConnectionLog) -> list[Said]:
+    """Return what was said in clear, as a listener understands it."""
     c2s, s2c = log.stream("wire.c2s.sent").octets, log.stream("wire.s2c.sent").octets
-    return {said.start: said.verb for said in read_dialogue(c2s, s2c, outside=True) if said.kind == "reply"}
+    return read_dialogue(c2s, s2c, outside=True)
 
 
 def _record_words(octets: bytes, tls_from: int, content_type: int, what: str, size: int) -> tuple[str, str]:

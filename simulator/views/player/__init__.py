@@ -1,1 +1,1 @@
-"""The player: one page that steps through a recorded journey. Data and drawing only; `simulator.export.html` packs it."""
+"""The player: one page that steps through a recorded journey. `simulator.export.html` packs it."""

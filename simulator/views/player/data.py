@@ -6,8 +6,8 @@ hosts, links, connections, octets on the wire, lenses. So a page that has only t
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from simulator.errors import UsageError
@@ -17,7 +17,7 @@ from simulator.views.lens import Lens, lens_of, lenses, sight
 from simulator.views.place import HEIGHT, WIDTH, place_hosts, role_of, territories
 from simulator.views.place import lines as map_lines
 from simulator.views.player.asks import Ask, place_asks
-from simulator.views.player.records import WireRecord, wire_pieces
+from simulator.views.player.records import TICK_S, Shown, Wires
 from simulator.views.steps import BOX, Step, steps
 
 PANES = ("map", "ladder", "wire", "all")
@@ -71,8 +71,7 @@ class _Parts:
         self.columns = columns(trace, found)
         self.links = _links(trace)
         self.link_numbers = {(link["client"], link["server"], link["port"]): i for i, link in enumerate(self.links)}
-        self.records: dict[int, tuple[WireRecord, ...]] = {}
-        self.lanes: dict[tuple[int, bool, bool], tuple[list[float], list[int]]] = {}
+        self.wires = Wires(trace)
         self.steps_on: dict[int, list[Step]] = {}
         for step in found:
             if step.connection is not None:
@@ -87,7 +86,7 @@ class _Parts:
     def build(self) -> list[dict[str, Any]]:
         cuts = sorted({index for index, _ in self.stops} | {0, len(self.steps)})
         built = []
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in pairwise(cuts):
             part = self._part(self.steps[start:end], last=end == len(self.steps))
             part["asks"] = [_question(ask) for index, ask in self.stops if index == end]
             # An answer belongs to what is later, except for a question before everything, which has no earlier part.
@@ -121,7 +120,7 @@ class _Parts:
     def _new_lenses(self, found: Sequence[Step], last: bool) -> list[dict[str, Any]]:
         hosts = {host for step in found for host in (step.from_host, step.to_host)}
         reached = {str(step.hop) for step in found}
-        new = []
+        new: list[dict[str, Any]] = []
         for index, lens in enumerate(self.lenses):
             local = lens.kind in ("listener", "operator") and lens.where
             if index in self.known_lenses or (
@@ -134,7 +133,8 @@ class _Parts:
         return new
 
     def _new_hosts(self, found: Sequence[Step]) -> list[dict[str, Any]]:
-        drawn, new = map_lines(self.trace), []
+        drawn = map_lines(self.trace)
+        new: list[dict[str, Any]] = []
         homes = {host: territory.name for territory in territories(self.trace) for host in territory.hosts}
         for step in found:
             for host in (step.from_host, step.to_host):
@@ -167,7 +167,7 @@ class _Parts:
         return WIDTH * 0.12, HEIGHT * 0.2
 
     def _new_links(self, found: Sequence[Step]) -> list[dict[str, Any]]:
-        new = []
+        new: list[dict[str, Any]] = []
         for step in found:
             index = self._link_of(step)
             if index >= 0 and index not in self.known_links:
@@ -176,7 +176,7 @@ class _Parts:
         return new
 
     def _new_connections(self, found: Sequence[Step]) -> list[dict[str, Any]]:
-        new = []
+        new: list[dict[str, Any]] = []
         for step in found:
             number = step.connection
             if number is None or number in self.known_connections or number not in self.trace.connections:
@@ -203,9 +203,9 @@ class _Parts:
     def _new_records(self, found: Sequence[Step], last: bool) -> list[dict[str, Any]]:
         """Return what was on the wire until the end of a part."""
         until_s = max((step.from_s for step in found), default=-1.0)
-        new = []
+        new: list[dict[str, Any]] = []
         for number in sorted({s.connection for s in found if s.connection is not None} | set(self.sent)):
-            records = self._records(number)
+            records = self.wires.records(number)
             start = self.sent.get(number, 0)
             end = len(records) if last else start
             while end < len(records) and records[end].at_s <= until_s + TICK_S:
@@ -213,12 +213,6 @@ class _Parts:
             self.sent[number] = end
             new.extend(_record(number, record) for record in records[start:end])
         return new
-
-    def _records(self, number: int) -> tuple[WireRecord, ...]:
-        if number not in self.records:
-            log = self.trace.connections.get(number)
-            self.records[number] = wire_pieces(self.trace, log) if log else ()
-        return self.records[number]
 
     # --- one step ----------------------------------------------------------------------------------------------------
 
@@ -256,43 +250,10 @@ class _Parts:
         link = self._link_of(step)
         if link >= 0:
             told["link"] = link
-        record = self._record_of(step)
+        record = self.wires.carrier(step)
         if record is not None:
             told["record"] = record
         return told
-
-    def _record_of(self, step: Step) -> int | None:
-        """Return which record of its connection carried a step (or, for a handshake, began it)."""
-        if step.connection is None:
-            return None
-        log, records = self.trace.connections.get(step.connection), self._records(step.connection)
-        if log is None or step.kind in ("open", "close", "failed"):
-            return None
-        to_server = step.from_host == log.client_host or step.to_host == log.server_host
-        times, indexes = self._lane(step.connection, to_server, step.tls or step.kind == "tls")
-        if not times:
-            return None
-        # The first of those at its moment: what was written together travelled together.
-        place = bisect_left(times, step.from_s - TICK_S)
-        if place == len(times) or (place and times[place] - step.from_s > step.from_s - times[place - 1]):
-            place -= 1
-        return indexes[place]
-
-    def _lane(self, connection: int, to_server: bool, sealed: bool) -> tuple[list[float], list[int]]:
-        """Return times and indexes of the records of one direction; sealed ones only where they can be meant."""
-        key = connection, to_server, sealed
-        if key not in self.lanes:
-            meant = [
-                (record.at_s, i)
-                for i, record in enumerate(self._records(connection))
-                if record.to_server == to_server and (sealed or not record.protected)
-            ]
-            self.lanes[key] = [at_s for at_s, _ in meant], [i for _, i in meant]
-        return self.lanes[key]
-
-
-TICK_S = 1e-9
-"""Times are computed from latencies; less than this is no difference."""
 
 
 def columns(trace: Trace, found: Sequence[Step]) -> list[str]:
@@ -348,7 +309,7 @@ def _links(trace: Trace) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _record(connection: int, record: WireRecord) -> dict[str, Any]:
+def _record(connection: int, record: Shown) -> dict[str, Any]:
     return {
         "connection": connection,
         "at": round(record.at_s, 9),
@@ -357,7 +318,7 @@ def _record(connection: int, record: WireRecord) -> dict[str, Any]:
         "why": record.explanation,
         "hex": record.octets.hex(),
         "size": record.size_octets,
-        "locked": record.protected,
+        "kind": record.kind,
     }
 
 

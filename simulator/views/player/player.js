@@ -9,7 +9,7 @@
 /** @typedef {{index: number, client: string, server: string, port: number, name: string, dns: boolean}} Link */
 /** @typedef {{number: number, client: string, server: string, name: string, seen: string}} Connection */
 /** @typedef {{connection: number, at: number, up: boolean, name: string, why: string, hex: string, size: number,
- *   locked: boolean, text?: string}} WireRecord */
+ *   kind: "clear"|"dns"|"hello"|"locked"}} WireRecord */
 /** @typedef {{question: string, options: string[], place: number, chosen: number|null, open: boolean,
  *   explain: string, right: number|null}} Ask */
 /** @typedef {{x: number, y: number}} Point */
@@ -175,6 +175,12 @@ function forward() {
   if (first) first.focus();
 }
 
+/** Stop, and go to where a control points. @param {string} place */
+function leap(place) {
+  stop();
+  if (place) go(Number(place));
+}
+
 const back = () => go(state.cursor - 1);
 
 function play() {
@@ -250,7 +256,7 @@ function button(id, label, action) {
 
 function build() {
   ui.lens = make("select", { id: "lens", change: () => look(Number(ui.lens.value)) });
-  ui.jump = make("select", { id: "jump", change: () => { if (ui.jump.value) { stop(); go(Number(ui.jump.value)); } } });
+  ui.jump = make("select", { id: "jump", change: () => leap(ui.jump.value) });
   ui.speed = make("select", { id: "speed", change: () => { state.speed = ui.speed.value; if (state.playing) tick(); } },
     ...Object.keys(SPEEDS).map((name) => make("option", { value: name, selected: name === "normal" }, name)));
   ui.tabs = PANES.map((pane, i) => make("button", {
@@ -291,9 +297,9 @@ function head(tabs) {
 
 function controls() {
   ui.range = make("input", { type: "range", id: "scrub", min: 0, "aria-label": "Step",
-    input: () => { stop(); go(Number(ui.range.value)); } });
+    input: () => leap(ui.range.value) });
   ui.time = make("output", { class: "time", for: "scrub" });
-  return make("footer", { role: "group", "aria-label": "Playing" },
+  return make("footer", { "aria-label": "Playing" },
     make("div", { class: "buttons" },
       button("first", "First step (Home)", () => { stop(); go(0); }),
       button("back", "Step back (left arrow)", () => { stop(); back(); }),
@@ -490,7 +496,7 @@ function buildLadder() {
 
 /** A name that may break at its dots. @param {string} name */
 function hostName(name) {
-  return name.split(/(?=\.)| (?=the )/).flatMap((part, i) => (i ? [make("wbr"), part] : [make("b", {}, part)]));
+  return name.split(/(?=\.)/).flatMap((part, i) => (i ? [make("wbr"), part] : [make("b", {}, part)]));
 }
 
 function more(element, number, text, action) {
@@ -589,13 +595,13 @@ function renderWire() {
 
 /** @param {Connection} one @param {WireRecord} record @param {boolean} now @param {number} largest */
 function recordRow(one, record, now, largest) {
-  const bar = make("span", { class: "bar" + (record.locked ? " hatch" : ""), "aria-hidden": "true" });
+  const bar = make("span", { class: "bar" + (record.kind === "locked" ? " hatch" : ""), "aria-hidden": "true" });
   bar.style.width = Math.max(1, (record.size / largest) * 100) + "%";
   return make("li", { class: "record" + (now ? " current" : ""), "aria-current": now ? "true" : null },
     make("span", { class: "when" }, ms(record.at)),
     make("span", { class: "way" }, (record.up ? "→ " : "← ") + (record.up ? one.server : one.client)),
-    make("span", { class: "what" }, record.name, make("span", { class: "count" },
-      `, ${count(record.size, "octet")}${record.locked ? ", locked" : ""}`)), bar);
+    make("span", { class: "what" }, make(record.kind === "clear" ? "code" : "span", {}, record.name), make("span", { class: "count" },
+      `, ${count(record.size, "octet")}${record.kind === "locked" ? ", locked" : ""}`)), bar);
 }
 
 /** @param {WireRecord|undefined} record */
@@ -604,9 +610,9 @@ function recordDetail(record) {
   const octets = (record.hex.match(/../g) || []).map((pair) => parseInt(pair, 16));
   const kept = octets.length < record.size ? ` (the first ${octets.length} of ${record.size})` : "";
   return make("div", { class: "detail" },
-    make("p", {}, badge(record.locked ? "locked" : record.name === "in clear" || record.name === "DNS message" ? "in clear" : "TLS"), " ",
+    make("p", {}, badge({ locked: "locked", hello: "TLS" }[record.kind] || "in clear"), " ",
       record.why),
-    ...(record.name === "in clear" ? [make("h3", {}, "Text" + kept), make("pre", { class: "hex", tabindex: "0", role: "region",
+    ...(record.kind === "clear" ? [make("h3", {}, "Text" + kept), make("pre", { class: "hex", tabindex: "0", role: "region",
       "aria-label": "The octets as text" }, textOf(octets))] : []),
     make("h3", {}, "Octets" + kept),
     make("pre", { class: "hex", tabindex: "0", role: "region", "aria-label": "Octets as hexadecimal numbers and as text" },
@@ -649,8 +655,12 @@ function layOutWide(width, height, names) {
   /** @type {Map<string, Point>} */ const points = new Map();
   const ys = model.hosts.map((host) => host.y), low = Math.min(...ys), high = Math.max(...ys);
   const top = 6.1 * rem(), span = height - top - 4.2 * rem();
+  const xs = model.hosts.map((host) => host.x), left = Math.min(...xs), right = Math.max(...xs);
+  const side = Math.max(...model.hosts.map((host) => textWidth(host.name, true))) / 2 + rem();
+  // The first and the last host stand as near to the edge as their names allow.
+  const across = (x) => (right > left ? side + ((x - left) / (right - left)) * (width - 2 * side) : x * width);
   for (const host of model.hosts)
-    points.set(host.name, { x: host.x * width, y: top + (high > low ? (host.y - low) / (high - low) : 0.5) * span });
+    points.set(host.name, { x: right - left > 0.5 ? across(host.x) : Math.max(side, host.x * width), y: top + (high > low ? (host.y - low) / (high - low) : 0.5) * span });
   const room = gaps(points), edge = Math.min(...[...points.values()].map((at) => Math.min(at.x, width - at.x))) - 4;
   const grounds = names.map((name) => {
     const x = points.get(model.hosts.find((host) => host.territory === name).name).x;
@@ -671,13 +681,14 @@ function layOutTall(width, names) {
   /** @type {Map<string, Point>} */ const points = new Map();
   const grounds = [];
   let y = 0.3 * rem();
-  for (const name of [...names, ""]) {
+  for (const [place, name] of [...names, ""].entries()) {
+    const shift = place % 2 ? 0.08 : 0; // so that a link does not run through a host on its way
     const hosts = model.hosts.filter((host) => host.territory === name);
     if (!hosts.length) continue;
     const start = y;
     y += (name ? 2.9 : 1) * rem();
     hosts.forEach((host, i) => {
-      points.set(host.name, { x: width * (hosts.length === 1 ? 0.5 : i % 2 ? 0.74 : 0.26), y });
+      points.set(host.name, { x: width * (hosts.length === 1 ? 0.5 : i % 2 ? 0.74 - shift : 0.26 + shift), y });
       y += 3.9 * rem();
     });
     if (name) grounds.push({ name, x: 2, y: start, width: width - 4, height: y - start - 0.6 * rem() });
@@ -722,7 +733,7 @@ function renderMap(animate = false) {
     `${link.client} to ${link.server}, ${link.name}: ${STATES[states.get(link.index)]}.`);
   ui.words.replaceChildren(...told.map((text) => make("li", {}, text)));
   const spot = here && plan.points.get(here.to);
-  if (spot) ui.canvas.scrollTop = spot.y - ui.canvas.clientHeight / 2;
+  if (spot) for (const box of [ui.canvas, ui.map]) box.scrollTop = spot.y - box.clientHeight / 2;
   ui.desc.textContent = here ? `Now: ${ends(here)}.` : "";
 }
 
@@ -736,7 +747,8 @@ function buildMap() {
   ui.legend = make("ul", { class: "legend" });
   ui.map.append(ui.canvas, make("div", { class: "below" }, ui.legend,
     make("details", { class: "words" }, make("summary", {}, "The map in words"), ui.words)));
-  new ResizeObserver(() => { if (!ui.map.hidden) renderMap(); }).observe(ui.canvas);
+  // The words below the map may change its height while something moves: it goes on moving.
+  new ResizeObserver(() => { if (!ui.map.hidden) renderMap(performance.now() - (ui.movedAt || -1e9) < 500); }).observe(ui.canvas);
 }
 
 function drawGround(to, ground, taken) {
@@ -783,21 +795,39 @@ function labelLink(to, link, plan, how, taken) {
   if (!a || !b) return;
   const first = link.name, second = link.dns ? "" : STATES[how];
   const width = Math.max(textWidth(first), textWidth(second)) + 1.2 * rem(), height = (second ? 2.9 : 1.7) * rem();
-  for (const share of [0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73, 0.2, 0.8]) {
-    for (const aside of [0, -1.2, 1.2, -2.4, 2.4, 3.6, -3.6]) {
-      const long = Math.hypot(b.x - a.x, b.y - a.y) || 1;
+  const area = labelPlace(link, plan, { width, height }, taken, true) || labelPlace(link, plan, { width, height }, taken, false);
+  if (!area) return;
+  taken.push(area);
+  const x = area.x + width / 2, y = area.y + height / 2;
+  to.append(draw("rect", { class: "label " + how, ...area, rx: 6 }),
+    draw("text", { class: "linkname", x, y: y + (second ? -0.15 : 0.35) * rem() }, first));
+  if (second) to.append(draw("text", { class: "linkname how", x, y: y + 1.05 * rem() }, second));
+}
+
+/** Find room for a label on its line, or beside it; if `strict`, where it covers no other line. */
+function labelPlace(link, plan, { width, height }, taken, strict) {
+  const a = plan.points.get(link.client), b = plan.points.get(link.server), long = Math.hypot(b.x - a.x, b.y - a.y) || 1;
+  const others = [...model.links.values()].filter((other) => other.client !== link.client || other.server !== link.server);
+  for (const aside of [0, -1.6, 1.6, -2.6, 2.6, 3.6, -3.6]) {
+    for (const share of [0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73, 0.2, 0.8]) {
       const x = a.x + (b.x - a.x) * share - ((b.y - a.y) / long) * aside * rem();
       const y = a.y + (b.y - a.y) * share + ((b.x - a.x) / long) * aside * rem();
       const area = { x: x - width / 2, y: y - height / 2, width, height };
-      if (inside(area, plan) && !taken.some((other) => overlap(area, other))) {
-        taken.push(area);
-        to.append(draw("rect", { class: "label " + how, ...area, rx: 6 }),
-          draw("text", { class: "linkname", x, y: y + (second ? -0.15 : 0.35) * rem() }, first));
-        if (second) to.append(draw("text", { class: "linkname how", x, y: y + 1.05 * rem() }, second));
-        return;
-      }
+      if (inside(area, plan) && !taken.some((other) => overlap(area, other))
+        && !(strict && others.some((other) => crosses(area, plan.points.get(other.client), plan.points.get(other.server)))))
+        return area;
     }
   }
+  return null;
+}
+
+/** Tell whether a line goes through an area; looked at in twenty-five points. */
+function crosses(area, a, b) {
+  if (!a || !b) return false;
+  return Array.from({ length: 25 }, (_, i) => (i + 0.5) / 25).some((share) => {
+    const x = a.x + (b.x - a.x) * share, y = a.y + (b.y - a.y) * share;
+    return x > area.x && x < area.x + area.width && y > area.y && y < area.y + area.height;
+  });
 }
 
 const inside = (area, plan) => area.x > 2 && area.y > 2 && area.x + area.width < ui.canvas.clientWidth - 2
@@ -822,7 +852,9 @@ function drawStep(to, signs, step, plan, taken, animate) {
   const place = freePlace(a, b, sign(step), taken, plan);
   const sent = signFor(step, how, place);
   signs.append(sent);
-  if (animate && !quiet.matches && sent.animate)
+  if (!animate) return;
+  ui.movedAt = performance.now();
+  if (!quiet.matches)
     sent.animate([{ transform: `translate(${a.x - place.x}px, ${a.y - place.y}px)` }, { transform: "none" }],
       { duration: Math.min(900, SPEEDS[state.speed] * 0.4), easing: "cubic-bezier(.3,.1,.3,1)" });
 }
