@@ -65,7 +65,7 @@ IO_FILES = {
     "relay/worker.py", "relay/transit.py",
     "delivery/server.py",
     "internet/internet.py",
-    "aio.py", "sync.py", "cli.py", "doctor.py", "serve.py",
+    "aio.py", "sync.py", "cli.py", "doctor.py", "serve.py", "course/run.py",
 }  # fmt: skip
 """The only files outside network/ that may touch sockets, TLS, threads or the loop. All others are rules."""
 

@@ -15,8 +15,8 @@
 import sys
 from pathlib import Path
 
-# The simulator lies in the folder above this one; let Python look there too.
-sys.path.append(str(Path.cwd().resolve().parent))
+# The simulator lies in a folder above this one; let Python look there too.
+sys.path.append(str(next(p for p in Path.cwd().resolve().parents if (p / "simulator").is_dir())))
 
 from simulator.doctor import check_installation
 

@@ -131,7 +131,7 @@ print(case["sender"], "writes to", case["to"])
 unit.observe("sent_means", lambda: other.map())
 
 # %% tags=["core"]
-# solution begins
+# solution begins: answer
 answer = {
     "mail program": other.hops[0].log.client_host,
     "submission server": other.hops[0].log.server_host,
@@ -139,7 +139,7 @@ answer = {
     "mail exchanger": other.hops[1].log.server_host,
 }
 # solution ends
-unit.check("roles", answer if "answer" in globals() else ...)
+unit.check("roles", answer)
 
 # %% [markdown] tags=["if-time"]
 # ## If there is time: cut the last link

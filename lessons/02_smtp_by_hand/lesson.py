@@ -179,7 +179,7 @@ def send_dots():
     return net.inbox("bob@bob.example")[-1]
 
 
-stored = unit.observe("dots", send_dots, show=lambda letter: " / ".join(letter.text.split("\n")[:2]))
+stored = unit.observe("dots", send_dots, show=lambda letter: " / ".join(letter.text.splitlines()[:2]))
 stored
 
 # %% [markdown] tags=["core"]

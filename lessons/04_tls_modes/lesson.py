@@ -159,7 +159,7 @@ unit.case("hit_the_number")
 # envelope commands in one go, or one by one), `fold_auth=True` or `False` (the login in the same group).
 
 # %% tags=["core"]
-# solution begins
+# solution begins: answer
 with Internet(medium="memory") as net:
     wanted = unit.case("hit_the_number")["round_trips"]
     answer = None
@@ -174,7 +174,7 @@ with Internet(medium="memory") as net:
             answer = tried
             break
 # solution ends
-unit.check("hit_the_number", answer if "answer" in globals() else ...)
+unit.check("hit_the_number", answer)
 
 # %% [markdown] tags=["core"]
 # Stuck? `unit.hint("hit_the_number")` gives one hint at a time.

@@ -154,10 +154,10 @@ unit.case("forged_received")
 
 # %% tags=["core"]
 # Write a whole number.
-# solution begins
+# solution begins: answer
 answer = unit.material.forged_place(unit.case("forged_received")["received"])
 # solution ends
-unit.check("forged_received", answer if "answer" in globals() else ...)
+unit.check("forged_received", answer)
 
 # %% [markdown] tags=["if-time"]
 # ## If there is time: one bad recipient of three

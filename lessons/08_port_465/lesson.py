@@ -54,10 +54,10 @@ file.show_claims(unit.case("eight_claims"))
 
 # %% tags=["core"]
 # Number of the claim -> your verdict, such as {3: "true", 5: "wrong", ...}
-# solution begins
+# solution begins: verdicts
 verdicts = {number: file.CLAIMS[number].verdicts[0] for number in unit.case("eight_claims")}
 # solution ends
-unit.check("eight_claims", verdicts if "verdicts" in globals() else ...)
+unit.check("eight_claims", verdicts)
 
 # %% tags=["core"]
 # Put the number of one of your claims here.

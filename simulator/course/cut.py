@@ -3,7 +3,8 @@
 Marks in the code of lesson.py:
 
     answer = 4  # solution                      becomes   answer = ...  # not answered yet
-    # solution begins / # solution ends         becomes   ...  # not answered yet
+    # solution begins: answer                   becomes   answer = ...  # not answered yet
+    (lines) and then  # solution ends
 
 Markdown cells with the tag "solution" are for teachers only. A cell without a tag is core.
 """
@@ -21,7 +22,7 @@ NOT_ANSWERED = "...  # not answered yet"
 KINDS = ("core", "if-time", "extension")
 """Tags of cells: in every class, in a long one, at home."""
 _MARKED = re.compile(r"^(\s*[A-Za-z_]\w*\s*=\s*).*#\s*solution\s*$")
-_BEGINS, _ENDS = re.compile(r"^(\s*)# solution begins\s*$"), re.compile(r"^\s*# solution ends\s*$")
+_BEGINS, _ENDS = re.compile(r"^(\s*)# solution begins(?:: *(\w+))?\s*$"), re.compile(r"^\s*# solution ends\s*$")
 
 
 def cut(code: str, audience: Audience, where: str = "lesson") -> str:
@@ -41,7 +42,7 @@ def _cut(lines: list[str], audience: Audience, where: str) -> Iterator[str]:
                 raise UsageError(f"{where}, line {number} of a cell: a solution begins inside a solution.")
             inside = begins[1]
             if audience == "learner":
-                yield inside + NOT_ANSWERED
+                yield inside + (f"{begins[2]} = " if begins[2] else "") + NOT_ANSWERED
         elif _ENDS.match(line):
             if inside is None:
                 raise UsageError(f"{where}, line {number} of a cell: a solution ends that never began.")

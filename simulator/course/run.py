@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ def run_notebook(path: Path, notebook: Any = None) -> Ran:
         made, timeout=TIMEOUT_S, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
     )
     try:
-        client.execute()
+        asyncio.run(client.async_execute())  # a loop of its own, so that several can run side by side
     except nbclient.exceptions.CellExecutionError as error:
         return Ran(path, f"{error.ename}: {error.evalue}", made)
     return Ran(path, "", made)

@@ -143,7 +143,7 @@ def _routes(trace: Trace, domain: str) -> list[RouteChosen]:
 
 
 def _dns_events(trace: Trace, domain: str) -> list[DnsAsked | DnsAnswered]:
-    """Return what led to the routes of a domain and what followed from them; without a route, what is about its name."""
+    """Return what led to the routes of a domain and followed from them; without a route, what is about its name."""
     dns = {e.number: e for e in trace.events if isinstance(e, (DnsAsked, DnsAnswered))}
     routes = _routes(trace, domain)
     if not routes:
