@@ -265,8 +265,8 @@ def _all_tries(told: Sequence[tuple[int, str]], count: int) -> str:
 
 # --- the drawing -----------------------------------------------------------------------------------------------------
 
-ASKER_X, ANSWER_X = 262.0, 872.0
-COLUMNS: dict[Column, float] = {"cache": 392.0, "root": 505.0, "top level": 650.0, "zone": 795.0}
+ASKER_X, ANSWER_X = 320.0, 910.0
+COLUMNS: dict[Column, float] = {"cache": 440.0, "root": 550.0, "top level": 690.0, "zone": 830.0}
 FIRST_ROW_Y, TABLE_COLUMNS = 122.0, (20.0, 130.0, 385.0, 640.0)
 MOST_HOSTS = 5
 _LOOK: dict[bool, tuple[str, str]] = {True: ("#33339a", "solid"), False: ("#a3330a", "dashed")}
@@ -299,14 +299,16 @@ def _draw_walk(axes: Axes, questions: Sequence[Question], askers: Sequence[str],
     if not questions:
         return 40.0
     rows, more = _fold(questions, limit - FIRST_ROW_Y)
-    end = FIRST_ROW_Y + sum(_height(row) for row in rows) + (LINE_PX if more else 0) - 8
+    used = sum(_height(row) for row in rows) + (LINE_PX if more else 0)
+    air = min(30.0, max(0.0, limit - FIRST_ROW_Y - used) / max(1, len(rows)))  # few questions need not stand so close
+    end = FIRST_ROW_Y + used + air * len(rows) - 8
     asker = askers[0] if len(askers) == 1 else f"{len(askers)} resolvers"
     for x, head, below in [
         (ASKER_X, "resolver of", asker),
         *((x, column, _servers(questions, column)) for column, x in COLUMNS.items()),
     ]:
         write(axes, x, 62, head, ha="center", fontweight="bold")
-        write(axes, x, 84, cut(below, 128 if x > ASKER_X else 180), ha="center")
+        write(axes, x, 84, cut(below, 132 if x > ASKER_X else 150), ha="center")
         axes.plot([x, x], [98, end], color="#8c8672", linewidth=1.2, zorder=0)
     write(axes, 20, 62, "question", fontweight="bold")
     write(axes, ANSWER_X, 62, "what came back", fontweight="bold")
@@ -322,7 +324,7 @@ def _draw_walk(axes: Axes, questions: Sequence[Question], askers: Sequence[str],
         )  # fmt: skip
         for number, text in enumerate(row):
             write(axes, ANSWER_X, y + number * LINE_PX, text)
-        y += _height((place, row))
+        y += _height((place, row)) + air
     if more:
         write(axes, 20, y, more, style="italic")
         y += LINE_PX
@@ -331,7 +333,7 @@ def _draw_walk(axes: Axes, questions: Sequence[Question], askers: Sequence[str],
 
 def _servers(questions: Sequence[Question], column: Column) -> str:
     if column == "cache":
-        return "(nobody asked)"
+        return ""
     servers = list(dict.fromkeys(q.server for q in questions if q.column == column))
     return servers[0] if len(servers) == 1 else f"{len(servers)} servers" if servers else "not asked"
 

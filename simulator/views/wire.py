@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from simulator.protocol.explain import explain
 from simulator.protocol.tls_hellos import client_hello, server_hello, what_is_seen
 from simulator.protocol.visible import readable
 from simulator.trace.events import Direction
+from simulator.trace.streams import Piece
 from simulator.trace.trace import ConnectionLog, Trace
 
 PREVIEW_OCTETS = 16
@@ -62,7 +64,7 @@ def wire_records(trace: Trace, connection: int) -> tuple[WireRecord, ...]:
 def _direction(trace: Trace, log: ConnectionLog, direction: Direction) -> Iterator[WireRecord]:
     name = f"wire.{direction}.sent"
     stream = log.stream(name)
-    octets = stream.octets
+    octets, pieces = stream.octets, list(stream.pieces())
     tls_from = trace.tls_offset(log, name)
     clear_until = len(octets) if tls_from is None else tls_from
     start = 0
@@ -73,7 +75,7 @@ def _direction(trace: Trace, log: ConnectionLog, direction: Direction) -> Iterat
         end = octets.find(b"\n", start, clear_until) + 1 or clear_until
         line = octets[start:end]
         text = (readable(line) or [""])[0]
-        moment = stream.moment(end - 1)
+        moment = _piece(pieces, end - 1)
         in_letter = any(first <= start < last for first, last in letters)
         meaning = _PART_OF_LETTER if in_letter else explain(line, verb=verbs.get(start)) or _NO_WORDS
         yield WireRecord(moment.at_s, moment.number, direction, start, line, True, text, meaning)
@@ -84,13 +86,18 @@ def _direction(trace: Trace, log: ConnectionLog, direction: Direction) -> Iterat
     for record, what in what_is_seen(octets, tls_from):
         end = record.end
         content = octets[record.start : record.end]
-        moment = stream.moment(record.end - 1)
+        moment = _piece(pieces, record.end - 1)
         text, meaning = _record_words(octets, tls_from, record.content_type, what, len(content))
         yield WireRecord(moment.at_s, moment.number, direction, record.start, content, False, text, meaning)
     if end < len(octets):
-        moment = stream.moment(len(octets) - 1)
+        moment = _piece(pieces, len(octets) - 1)
         text = (readable(octets[end:]) or [""])[0]
         yield WireRecord(moment.at_s, moment.number, direction, end, octets[end:], True, text, _NO_RECORD)
+
+
+def _piece(pieces: list[Piece], offset: int) -> Piece:
+    """Return the piece in which an octet was put on the wire."""
+    return pieces[bisect_right(pieces, offset, key=lambda piece: piece.end)]
 
 
 _PART_OF_LETTER = "A line of the letter: everybody on the path can read it."
