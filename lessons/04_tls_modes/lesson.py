@@ -29,7 +29,7 @@ unit = Unit("04_tls_modes")
 #
 # This is what has to happen before that:
 #
-# | | cleartext, 587 | [[STARTTLS]], 587 | [[Implicit TLS]], 465 |
+# | what happens | cleartext, 587 | [[STARTTLS]], 587 | [[Implicit TLS]], 465 |
 # |---|---|---|---|
 # | TCP connection | yes | yes | yes |
 # | TLS handshake | no | in the middle | at the start |

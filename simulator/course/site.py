@@ -28,7 +28,9 @@ def build_site(into: Path, *, execute: bool = True) -> list[Path]:
             ran = run_notebook(NOTEBOOKS / SOLVED / f"{name}.ipynb", made)
             if ran.problem:
                 raise UsageError(f"The unit {name} does not run: {ran.problem}")
-        written.append(_write(into / f"{name}.html", page(title_of(lesson), _cells(made))))
+        # The results are those of the solved notebook; the code is the learner's, which does not give them away.
+        cut = [cell.source for cell in notebook(lesson, "learner").cells if cell.cell_type == "code"]
+        written.append(_write(into / f"{name}.html", page(title_of(lesson), _cells(made, cut))))
     if GLOSSARY.exists():
         text = glossary_page().replace("../notebooks/", "").replace(".ipynb", ".html")
         written.append(_write(into / "glossary.html", page("Glossary", _markdown(text))))
@@ -54,8 +56,8 @@ def page(title: str, body: str) -> str:
     )
 
 
-def _cells(made: Any) -> str:
-    parts = []
+def _cells(made: Any, cut: list[str]) -> str:
+    parts, sources = [], iter(cut)
     for cell in made.cells:
         kind = (cell.metadata.get("tags") or ["core"])[0]
         if cell.cell_type == "markdown":
@@ -65,7 +67,7 @@ def _cells(made: Any) -> str:
                 text = text.replace("</h2>", f' <span class="kind">{words}</span></h2>', 1)
             parts.append(text)
         else:
-            parts.append(f'<pre tabindex="0"><code>{html.escape(cell.source)}</code></pre>')
+            parts.append(f'<pre tabindex="0"><code>{html.escape(next(sources))}</code></pre>')
             shown = "".join(_output(output) for output in cell.get("outputs", []))
             if shown:
                 parts.append(f"<details><summary>Result: decide first, look then</summary>{shown}</details>")

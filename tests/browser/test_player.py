@@ -2,12 +2,11 @@
 
 import base64
 import copy
-import os
 import re
 import statistics
 
 import pytest
-from support.tools import need_tool
+from support.browser import browsing, need_module
 
 from simulator import Internet
 from simulator.export.html import fragment, packed, page
@@ -22,22 +21,12 @@ ENVELOPE = {"sender": "alice@alice.example", "to": "bob@bob.example"}
 TEXT, SUBJECT = "The secret text", "A secret subject"
 PASSWORD = base64.b64encode(b"\0alice@alice.example\0secret-of-alice").decode()
 HOSTILE = "<script>document.title='x'</script> </script><!-- & \"q\" 'q' \u2028 " + "x" * 880
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-
-
-def need_module(name):
-    if os.environ.get("CI"):
-        return __import__("importlib").import_module(name)
-    return pytest.importorskip(name)
 
 
 @pytest.fixture(scope="module")
 def browser():
-    api = need_module("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=need_tool("chromium"), args=ARGUMENTS)
-        yield browser
-        browser.close()
+    with browsing() as found:
+        yield found
 
 
 def send(letter=TEXT, **options):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from simulator import UsageError, compare
+from simulator import Internet, UsageError, compare
+from simulator.network.attackers import StripStartTls
 from simulator.protocol.round_trips import round_trips
 from simulator.views.compare_figure import alt_text, compare_figure, lane
 from simulator.views.hops import hops
@@ -76,6 +77,65 @@ def test_nothing_overlaps_and_everything_is_inside(three, older, hide):
         clashes = [(i, j) for i, a in enumerate(inner) for j, b in enumerate(inner[:i]) if a.overlaps(b)]
         assert not clashes
         assert width == 1280
+        assert min(text.get_fontsize() for text in figure.axes[0].texts if text.get_text()) >= 12
+        longest = max(lane(name, trace).arrows[-1].to_rt for name, trace in traces.items())
+        assert height == 800 if longest <= 9 else height > 800
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_the_axis_counts_round_trips_and_milliseconds(three):
+    words = texts(compare_figure(three.traces))
+    assert [word for word in words if word.endswith(" ms")] == [f"{70 * count} ms" for count in range(10)]
+    assert [word for word in words if word.isdecimal() and int(word) < 10] == [str(count) for count in range(10)]
+    different = {"near": compare(["cleartext"], latency_s=0.01).traces["cleartext"], **three.traces}
+    assert not any(word.endswith(" ms") for word in texts(compare_figure(different)))
+
+
+def test_the_first_protected_word_is_marked(three):
+    for trace in three.traces.values():
+        marks = [line for line in compare_figure({"": trace}).axes[0].lines if line.get_marker() == "D"]
+        assert len(marks) == (0 if lane("", trace).first_protected is None else 2)  # in the column and in the legend
+    assert [lane(n, t).first_protected for n, t in three.traces.items()] == [None, 5, 2.5]
+
+
+def test_long_names_and_pipelined_commands_are_not_cut(three):
+    four = three.traces | {"587, required and verified": three.traces["587, STARTTLS"]}
+    words = texts(compare_figure(four))
+    assert not any("\N{HORIZONTAL ELLIPSIS}" in word for word in words)
+    assert words.count("TLS: MAIL RCPT DATA") == 3
+
+
+def test_odd_names_are_text(three):
+    words = texts(compare_figure({"$x^2$ \x00\udcff": three.traces["cleartext"]}))
+    assert r"$x^2$ \x00\udcff" in words
+
+
+def test_a_client_that_gave_up_is_shown_as_far_as_it_came():
+    with Internet(medium="memory", latency_s=0.035) as net:
+        net.place_box(StripStartTls(), lambda connection: connection.server_port == 587)
+        trace = net.send("x", mode="starttls", sender="alice@alice.example", to="bob@bob.example").trace
+    given_up = lane("attacked", trace)
+    assert (given_up.until_mail, given_up.until_250) == (None, None)
+    assert [arrow.text for arrow in given_up.arrows[2:]] == ["220", "EHLO", "250", "QUIT", "221"]  # told once, not twice
+    assert all(arrow.to_rt == arrow.from_rt + 0.5 for arrow in given_up.arrows)
+    found = {leak.what: leak.seen for leak in given_up.leaks}
+    assert found["what the server offers"] == "read"  # what came out of the box was on the wire, too
+    assert found["text"] == "not sent"
+    assert "until MAIL: \N{EN DASH}    until 250: \N{EN DASH}" in texts(compare_figure({"a": trace, "b": trace, "c": trace}))
+    assert "never round trips until MAIL" in alt_text([given_up], hide_round_trips=False)
+
+
+def test_verbs_may_be_written_small():
+    with Internet(medium="memory") as net:
+        talk = net.connect("mail.alice.example", 587)
+        talk("ehlo laptop.alice.example")
+        talk("starttls")
+        found = {leak.what: leak.seen for leak in leaks(hops(talk.trace)[0])}
+        talk.close()
+    assert found["the word STARTTLS"] == found["EHLO name"] == "read"
 
 
 def test_counts_can_wait_for_a_prediction(three):
