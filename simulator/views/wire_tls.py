@@ -10,7 +10,7 @@ from simulator.protocol.tls_hellos import ClientHello, ServerHello, client_hello
 from simulator.protocol.tls_records import HEADER_OCTETS, TlsRecord
 
 _SUBJECT_ALT_NAME = bytes.fromhex("0603551d11")
-"""Object identifier 2.5.29.17 in DER (RFC 5280 section 4.2.1.6)."""
+"""Object identifier of subjectAltName in DER (RFC 5280 section 4.2.1.6)."""
 _OCTET_STRING, _SEQUENCE, _DNS_NAME, _BOOLEAN = 0x04, 0x30, 0x82, 0x01
 
 
