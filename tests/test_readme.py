@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator import compare, course
 from simulator.cli import parser
 from simulator.errors import UsageError
 
@@ -45,6 +46,17 @@ def test_the_python_example_does_what_it_says(
     assert "\nHello Bob\n" in printed
     assert "submissions (tcp)" in printed
     assert (tmp_path / "j.jsonl").exists()
+
+
+def test_the_numbers_under_the_picture_are_counted() -> None:
+    told = re.search(r"Until MAIL\s+it takes (\d+), (\d+) and (\d+) round trips", README)
+    assert told
+    assert [int(number) for number in told.groups()] == [each.until_mail for each in compare().columns]
+
+
+def test_the_units_in_the_table_are_the_units() -> None:
+    numbers = re.findall(r"^\| (\d)\. ", README, re.MULTILINE)
+    assert numbers == [name[1] for name in course.lessons()]
 
 
 def test_the_picture_is_a_picture() -> None:
