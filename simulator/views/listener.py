@@ -27,7 +27,10 @@ ITEMS = ("EHLO name", "password", "sender", "recipient", "subject", "text")
 
 def exposure(hop: Hop) -> Exposure:
     """Search the wire of one hop for what its ends said to each other."""
-    wire = hop.log.stream("wire.c2s.sent").octets + b"\0" + hop.log.stream("wire.s2c.sent").octets
+    # Behind a box on the path other octets may pass than before it: a listener may sit on either side.
+    wire = b"\0".join(
+        hop.log.stream(f"wire.{direction}.{side}").octets for direction in ("c2s", "s2c") for side in ("sent", "arrived")
+    )
     found: dict[str, bool | None] = {}
     for name, needles in _needles(hop).items():
         found[name] = any(needle in wire for needle in needles) if needles else None
