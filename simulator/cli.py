@@ -358,6 +358,6 @@ def _build_course(course: Any, chosen: argparse.Namespace) -> int:
         return WRONG_USAGE if stale else DONE
     written = course.build()
     if chosen.site:
-        written += course.build_site(Path(chosen.site))
+        written += course.build_site(Path(chosen.site), say=print)
     print("\n".join(f"Written: {path}" for path in written))
     return DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import importlib
 import importlib.metadata
+import platform
 import socket
 import ssl
 import sys
@@ -20,6 +21,9 @@ PACKAGES = (
     ("cryptography", "cryptography"),
     ("networkx", "networkx"),
     ("matplotlib", "matplotlib"),
+    ("jupyterlab", "jupyter"),
+    ("jupytext", "jupytext"),
+    ("nbclient", "nbclient"),
 )
 """(name to import, name to install)."""
 
@@ -71,6 +75,7 @@ def check_installation() -> Report:
 def _python() -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= (3, 11)
+    version = f"{version} on {platform.system()} {platform.release()} ({platform.machine()})"
     return Check("Python", good, version if good else f"{version} is too old; install Python 3.11 or newer.")
 
 

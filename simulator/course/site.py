@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,19 @@ from simulator.errors import UsageError
 STYLE = (Path(__file__).parent / "site.css").read_text(encoding="utf-8")
 
 
-def build_site(into: Path, *, execute: bool = True) -> list[Path]:
+def build_site(
+    into: Path, *, execute: bool = True, say: Callable[[str], object] = lambda text: None
+) -> list[Path]:
     """Write one page per unit, the glossary and an index; return the files.
 
-    With `execute` the solved notebooks are run first, so that their results are in the pages. Raises UsageError when
-    one fails, or when the folder cannot be written.
+    With `execute` the solved notebooks are run first, so that their results are in the pages; `say` is told which.
+    Raises UsageError when one fails, or when the folder cannot be written.
     """
     written = []
     for name, lesson in lessons().items():
         made = notebook(lesson, "teacher", "glossary.html")
         if execute:
+            say(f"Running {name} ...")
             ran = run_notebook(NOTEBOOKS / SOLVED / f"{name}.ipynb", made)
             if ran.problem:
                 raise UsageError(f"The unit {name} does not run: {ran.problem}")

@@ -11,7 +11,7 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from simulator.network.end import WINDOW_OCTETS, End, Side
-from simulator.network.onpath import Action, Box, Cut, Forward
+from simulator.network.onpath import Action, Box, Cut, Forward, what_changed
 from simulator.trace.events import ConnectionClosed, Direction, OnPathAction
 from simulator.trace.recorder import Recorder
 from simulator.trace.trace import ConnectionLog
@@ -151,7 +151,7 @@ class Wire:
                 self._note("hold", sender.direction, b"")
         else:
             self._held[sender.direction] = b""
-            self._note("change", sender.direction, passed)
+            self._note("change", sender.direction, what_changed(due, passed))
 
     def _note(self, action: str, direction: Direction, octets: bytes) -> None:
         # TLS records differ from run to run, and a story must not.

@@ -61,6 +61,14 @@ class Cut:
 Action = Forward | Inject | Cut
 
 
+def what_changed(sent: bytes, passed: bytes) -> bytes:
+    """Say which lines a box has changed; without lines to compare, what it let pass instead."""
+    before, after = sent.split(b"\r\n"), passed.split(b"\r\n")
+    if sent[:1] in (b"\x14", b"\x15", b"\x16", b"\x17") or len(before) != len(after):
+        return passed
+    return b"; ".join(b"%s became %s" % pair for pair in zip(before, after, strict=True) if pair[0] != pair[1])
+
+
 class Box:
     """A box that passes everything; subclasses override what they want.
 

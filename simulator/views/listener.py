@@ -28,9 +28,8 @@ ITEMS = ("EHLO name", "password", "sender", "recipient", "subject", "text")
 def exposure(hop: Hop) -> Exposure:
     """Search the wire of one hop for what its ends said to each other."""
     # Behind a box on the path other octets may pass than before it: a listener may sit on either side.
-    wire = b"\0".join(
-        hop.log.stream(f"wire.{direction}.{side}").octets for direction in ("c2s", "s2c") for side in ("sent", "arrived")
-    )
+    streams = ("wire.c2s.sent", "wire.c2s.arrived", "wire.s2c.sent", "wire.s2c.arrived")
+    wire = b"\0".join(hop.log.stream(name).octets for name in streams)
     found: dict[str, bool | None] = {}
     for name, needles in _needles(hop).items():
         found[name] = any(needle in wire for needle in needles) if needles else None

@@ -180,7 +180,8 @@ def _on_link(hop: Hop, event: Event, meddled: bool) -> Step | None:
             ends = (client, BOX) if event.seen_by == "client" else (BOX, server)
         return _happened(event, kind, happening(event), ends, (_handshake_from_s(hop, event), event.at_s), hop)
     if isinstance(event, OnPathAction):
-        text = f"{event.action}: {event.detail}" if event.detail else event.action
+        detail = " ".join(event.detail.split())
+        text = f"{event.action}: {detail}" if detail else event.action
         return _happened(event, "path", text, (BOX, BOX), (event.at_s, event.at_s), hop)
     return None
 

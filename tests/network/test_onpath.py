@@ -167,7 +167,7 @@ def test_changing(net: SmallNet) -> None:
         assert server.received == b"a evil day\r\na bad day\r\n"
 
     net.run(main())
-    assert actions(net) == [("change", "c2s", "a evil day\r\n")]
+    assert actions(net) == [("change", "c2s", "a good day became a evil day")]
     assert net.stream("wire.c2s.sent") == b"a good day\r\na bad day\r\n"
     assert net.stream("wire.c2s.arrived") == b"a evil day\r\na bad day\r\n"
 
