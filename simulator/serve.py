@@ -34,7 +34,7 @@ from simulator.trace.events import (
     TlsFailed,
 )
 
-TRACE_OCTETS = 64 * 1024 * 1024
+TRACE_OCTETS = 16 * 1024 * 1024
 """How much of the past a running server remembers."""
 WELL_KNOWN = (25, 53, 465, 587)
 """Ports of which `--real-ports` opens the real ones."""

@@ -41,7 +41,8 @@ class State:
                 return Authority(pem=kept.read_bytes())
             authority = Authority()
             # Others on this machine must not be able to read the key.
-            with open(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            with open(os.open(kept, flags, 0o600), "wb") as file:
                 file.write(authority.pem)
             return authority
         except UsageError as error:
