@@ -38,6 +38,8 @@ def draw(name: str, trace: Trace, **options: Any) -> Figure:
 def figure_and_file(text: str) -> tuple[str, Path]:
     """Read "ladder.png", "readers:slide.svg" or "anything.png" (the map) as (figure, file). Raises UsageError."""
     name, colon, file = text.partition(":")
+    if colon and name.isalpha() and len(name) > 1 and name not in FIGURES:
+        raise UsageError(f"There is no figure {name!r}; there are {', '.join(FIGURES)}.")
     if not colon or name not in FIGURES:  # a Windows path begins with a letter and a colon
         name, file = Path(text).stem if Path(text).stem in FIGURES else "map", text
     if Path(file).suffix.lower() not in PICTURES:
