@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 # The simulator lies in a folder above this one; let Python look there too.
-sys.path.append(str(next(p for p in Path.cwd().resolve().parents if (p / "simulator").is_dir())))
+here = Path.cwd().resolve()
+sys.path += [str(folder) for folder in (here, *here.parents) if (folder / "simulator").is_dir()]
 
 from simulator.doctor import check_installation
 

@@ -11,7 +11,8 @@
 import sys
 from pathlib import Path
 
-sys.path.append(str(next(p for p in Path.cwd().resolve().parents if (p / "simulator").is_dir())))
+here = Path.cwd().resolve()
+sys.path += [str(folder) for folder in (here, *here.parents) if (folder / "simulator").is_dir()]
 
 from simulator import Internet
 from simulator.exercises import Unit
