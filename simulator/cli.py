@@ -86,6 +86,9 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("--medium", default="loopback", metavar="M", help="loopback or memory")
     compare.add_argument("--latency", type=seconds, default=0.02, metavar="T", help="one way, such as 20ms or 0.1s")
     compare.add_argument("--json", action="store_true", help="print the table as JSON")
+    compare.add_argument(
+        "--careless", action="store_true", help="a fourth column: 587 with STARTTLS only if it is offered"
+    )
     add_output_options(compare)
     compare.set_defaults(run=run_compare)
 
@@ -257,16 +260,16 @@ def run_compare(chosen: argparse.Namespace) -> int:
     """Send one message in three ways and put them side by side."""
     from dataclasses import asdict
 
-    from simulator.comparison import compare
+    from simulator.comparison import THREE, WAYS, compare
 
     check_outputs(chosen)
-    comparison = compare(medium=chosen.medium, latency_s=chosen.latency)
+    comparison = compare(WAYS if chosen.careless else THREE, medium=chosen.medium, latency_s=chosen.latency)
     written = write_comparison(comparison, chosen)
     if chosen.json:
         print(json.dumps([asdict(each) for each in comparison.columns], indent=2))
     else:
         print(
-            "The same letter, handed to the outgoing server in three ways: "
+            f"The same letter, handed to the outgoing server in {len(comparison.columns)} ways: "
             "what a listener on that link could read, and what it cost."
         )
         print(f"\n{comparison}\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,7 @@ class Comparison:
 
 
 def compare(
-    ways: Sequence[str] | None = None, letter: str = LETTER, *, medium: str = "memory", latency_s: float = 0.02,
+    ways: Iterable[str] | None = None, letter: str = LETTER, *, medium: str = "memory", latency_s: float = 0.02,
     **options: Any,
 ) -> Comparison:  # fmt: skip
     """Send `letter` from Alice to Bob once in each of the `ways` (by default `THREE`), each in a fresh internet.

@@ -41,6 +41,16 @@ def test_compare_writes_its_figure_and_one_file_per_way(tmp_path, capsys, monkey
     assert names == {"compare.png", *(f"w-{way}.png" for way in ways), *(f"c-{way}.jsonl" for way in ways)}
 
 
+def test_policy_and_port_are_two_things(tmp_path, capsys):
+    """Without an attacker, "if offered" looks like "required": the same port, the same octets, another promise."""
+    code, out, _ = run(capsys, "compare", "--medium", "memory", "--careless", "--json", "--figure", str(tmp_path / "c.png"))
+    assert code == 0
+    columns = {each["name"]: each for each in json.loads(out)}
+    assert len(columns) == 4
+    required, careless = columns["587, STARTTLS"], columns["587, if offered"]
+    assert {k: v for k, v in required.items() if k != "name"} == {k: v for k, v in careless.items() if k != "name"}
+
+
 def test_a_scenario_can_be_taken_away(tmp_path, capsys):
     code, out, _ = run(capsys, "scenario", "stripped", "--medium", "memory", "--json", "--html", str(tmp_path / "s.html"))
     assert code == 0

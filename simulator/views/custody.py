@@ -1,168 +1,186 @@
-"""Who is responsible for a message at each instant: the baton passes with the 250 after the dot, and not before.
+"""Draws who is responsible for a message at each instant; `holdings` works it out.
 
-A server is responsible from the instant at which it answers 250 (RFC 5321 section 4.1.1.4). The client knows only when
-that has arrived: in between both have the message, and if the 250 is lost, it is sent twice (RFC 1047).
+The picture is not to scale: from one instant to the next is always one step, or half a round trip could not be seen
+beside half an hour in a queue.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from simulator.errors import UsageError
-from simulator.trace.events import MessageAccepted, MessageComposed, MessageStored, RecipientResult, Reply
 from simulator.trace.trace import Trace
-from simulator.views.hops import hops
-from simulator.views.lettering import INK, PAGE_HEIGHT, clock, cut, new_page, wrapped, write
+from simulator.views.holdings import Holding, Instant, Strip, Try, alt_text, holdings, overlaps, strips
+from simulator.views.lettering import INK, PAGE_HEIGHT, PAGE_WIDTH, clock, cut, new_page, width_px, write
 from simulator.views.network_map import STYLES
-from simulator.views.timeline import ticks
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEFT_PX, RIGHT_PX = 330.0, 1130.0
-MOST_LANES = 8
-SHORTEST_PX = 7.0
-"""So that a server that passes a message on at once is still seen."""
+__all__ = ["custody", "holdings", "overlaps"]
 
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """One party has the message and is responsible for it."""
-
-    holder: str
-    """A host, or a mailbox."""
-    from_s: float
-    to_s: float | None
-    """None: it still has it at the end of the trace."""
-    ends: str
-    """How it ended, in words."""
-    mailbox: bool = False
-
-
-def holdings(trace: Trace) -> tuple[Holding, ...]:
-    """Return who had the message when, in order. Raises UsageError when the trace has no message."""
-    composed = trace.of(MessageComposed)
-    accepted = trace.of(MessageAccepted)
-    if not composed and not accepted:
-        raise UsageError("Nobody was ever responsible: the trace holds no message.")
-    heard = _heard_250(trace)
-    found = []
-    if composed:
-        first = composed[0]
-        # The mail program is done when it has heard of the 250.
-        arrived = heard.get(accepted[0].connection or 0) if accepted else None
-        ends = "has heard the 250" if arrived is not None else "was refused: the user is told"
-        if arrived is None:
-            results = [e.at_s for e in trace.of(RecipientResult, host=first.host)]
-            arrived = results[-1] if results else None
-        found.append(Holding(first.host, first.at_s, arrived, ends))
-    for event in accepted:
-        found.append(_server(trace, event, accepted, heard))
-    found += [Holding(e.mailbox, e.at_s, None, "lies in the mailbox", mailbox=True) for e in trace.of(MessageStored)]
-    return tuple(sorted(found, key=lambda holding: holding.from_s))
-
-
-def _heard_250(trace: Trace) -> dict[int, float]:
-    """Return for each SMTP connection when the 250 after the dot had arrived at the client."""
-    heard = {}
-    for hop in hops(trace):
-        for event in hop.spoken:
-            if isinstance(event, Reply) and event.verb in ("DATA", "BDAT") and event.code == 250:
-                late = hop.log.latency_s if hop.seen_by == "server" else 0.0
-                heard[hop.log.number] = event.at_s + late
-    return heard
-
-
-def _server(
-    trace: Trace, event: MessageAccepted, accepted: list[MessageAccepted], heard: dict[int, float]
-) -> Holding:
-    stored = [e for e in trace.of(MessageStored, host=event.host) if e.connection == event.connection]
-    if stored:
-        return Holding(event.host, event.at_s, stored[-1].at_s, "filed it")
-    results = {e.recipient: e for e in trace.of(RecipientResult, host=event.host)}
-    waiting = [e for e in results.values() if e.result == "deferred"]
-    if waiting or not results:
-        retry = waiting[0].retry_at_s if waiting else None
-        words = f"waits; next try at {clock(retry)}" if retry is not None else "waits in the queue"
-        return Holding(event.host, event.at_s, None, words)
-    own = [hop.log.number for hop in hops(trace) if hop.log.client_host == event.host]
-    passed = [heard[number] for number in own if number in heard]
-    end = max(passed) if passed else max(e.at_s for e in results.values())
-    failed = [e for e in results.values() if e.result == "failed"]
-    words = "failed: the sender is told" if len(failed) == len(results) else "has heard the 250"
-    return Holding(event.host, event.at_s, end, words if not failed or len(failed) == len(results) else
-                   f"{words}; {len(failed)} failed")  # fmt: skip
-
-
-def overlaps(trace: Trace) -> list[tuple[str, str, float]]:
-    """Return (giver, taker, for how many seconds) both had the message: from the 250 until it was heard."""
-    heard = _heard_250(trace)
-    clients = {hop.log.number: hop.log.client_host for hop in hops(trace)}
-    return [
-        (clients[event.connection], event.host, heard[event.connection] - event.at_s)
-        for event in trace.of(MessageAccepted)
-        if event.connection in heard
-    ]
-
-
-def alt_text(found: tuple[Holding, ...]) -> str:
-    """Describe the figure in words."""
-    start = found[0].from_s
-    told = [
-        f"{each.holder} from {clock(each.from_s - start)} "
-        + ("on" if each.to_s is None else f"to {clock(each.to_s - start)}")
-        + f" ({each.ends})"
-        for each in found
-    ]
-    return "Who is responsible for the message, and when. " + "; ".join(told) + "."
+MOST_STRIPS = 3
+MOST_INSTANTS = 9
+LEFT_PX, RIGHT_PX = 340.0, PAGE_WIDTH - 20
+TOP_PX, FOOT_PX = 48.0, 116.0
+_HEAD_PX, _TICKS_PX, _GAP_PX = 26.0, 30.0, 12.0
+_LANE_PX = (30.0, 62.0)
+"""Height of a lane: at least, at most."""
+_OURS, _FILED, _FAILED = STYLES["dns"].color, STYLES["protected"].color, STYLES["readable"].color
 
 
 def custody(trace: Trace) -> Figure:
-    """Draw who has the message, 1280 x 720 pixels. Raises UsageError when the trace has no message."""
-    found = holdings(trace)
-    start = found[0].from_s
-    end = max([trace.events[-1].at_s, *(each.to_s or each.from_s for each in found)])
-    span = max(end - start, 0.001)
+    """Draw who has the message, 1280 x 720 pixels: a strip for each group of recipients with the same way.
+
+    Raises UsageError when the trace has no message, or when matplotlib is missing.
+    """
+    found = strips(trace)
     figure, axes = new_page(alt_text(found), "Who is responsible for the letter?")
-
-    def place(at_s: float) -> float:
-        return LEFT_PX + (at_s - start) / span * (RIGHT_PX - LEFT_PX)
-
-    drawn = found[:MOST_LANES]
-    gap = min(100.0, 470.0 / len(drawn))
-    bottom = 110.0 + gap * len(drawn)
-    for at_s in ticks(span):
-        x = place(start + at_s)
-        axes.plot([x, x], [74, bottom], color="#d8d2c0", linewidth=1.0, zorder=0)
-        write(axes, x, bottom + 18, clock(at_s) if span >= 60 else f"{at_s * 1000:g}", fontsize=12, ha="center")
-    if span < 60:
-        write(axes, RIGHT_PX + 22, bottom + 18, "ms", fontsize=12)
-    for index, each in enumerate(drawn):
-        _bar(axes, each, 118.0 + gap * index, place, place(end))
-    words = [
-        f"While the 250 of {taker} was on its way ({seconds * 1000:g} ms), {giver.partition('.')[0]} had it, too: "
-        "a lost 250 means two copies."
-        for giver, taker, seconds in overlaps(trace)
-    ]
-    for number, line in enumerate(words[:3]):
-        write(axes, 20, bottom + 56 + 26 * number, cut(line, 1240, 14), fontsize=14)
-    if len(found) > len(drawn):
-        write(axes, 20, PAGE_HEIGHT - 24, f"and {len(found) - len(drawn)} more", fontsize=13)
+    room = PAGE_HEIGHT - TOP_PX - FOOT_PX
+    shown = list(found[:MOST_STRIPS])
+    while len(shown) > 1 and sum(_height(strip, _LANE_PX[0]) for strip in shown) > room:
+        shown.pop()
+    fixed = sum(_height(strip, 0.0) for strip in shown)
+    lane_px = min(_LANE_PX[1], max(16.0, (room - fixed) / sum(len(lanes(strip)) for strip in shown)))
+    y, several = TOP_PX, len({strip.message for strip in found}) > 1
+    for strip in shown:
+        _draw_strip(axes, strip, y, lane_px, f"{strip.message}: " if several else "")
+        y += _height(strip, lane_px)
+    _foot(axes, found, len(found) - len(shown))
     return figure
 
 
-def _bar(axes: Any, each: Holding, y: float, place: Any, end_x: float) -> None:
+def lanes(strip: Strip) -> tuple[tuple[str, str], ...]:
+    """Return (role, host) of every lane, in the order of the journey; the mailbox is there even when it stays empty."""
+    hosts = [(h.role, h.holder) for h in strip.holdings if not h.mailbox]
+    filed = [h.holder for h in strip.holdings if h.mailbox]
+    return tuple(dict.fromkeys([*hosts, ("mailbox", filed[0] if filed else "stays empty")]))
+
+
+def steps(strip: Strip) -> tuple[Instant, ...]:
+    """Return the instants to draw; of many attempts only the first and the last, which has the others' place too."""
+    tries = strip.tries[1:-1] if len(strip.instants) > MOST_INSTANTS else ()
+    return tuple(at for at in strip.instants if at not in {t.at for t in tries})
+
+
+def tick_words(instants: Sequence[Instant], start_s: float) -> list[str]:
+    """Return what stands under each instant: the time since the start, or since the instant before if that is close."""
+    told = []
+    for index, at in enumerate(instants):
+        since_s = at.at_s - start_s
+        gap_s = at.at_s - instants[index - 1].at_s if index else since_s
+        if index and gap_s == 0:
+            told.append("same instant")
+        elif index and since_s >= 60 and gap_s < 10:
+            told.append(f"+{clock(gap_s)}")
+        else:
+            told.append(clock(since_s))
+    return told
+
+
+def _height(strip: Strip, lane_px: float) -> float:
+    return _HEAD_PX + lane_px * len(lanes(strip)) + _TICKS_PX + _GAP_PX
+
+
+def _draw_strip(axes: Axes, strip: Strip, top: float, lane_px: float, label: str) -> None:
+    instants = steps(strip)
+    width = (RIGHT_PX - LEFT_PX) / len(instants)
+    places = {at: LEFT_PX + width * index for index, at in enumerate(instants)}
+    head = f"{label}{', '.join(strip.recipients)}"
+    outcome = cut(strip.outcome, 700)
+    head = cut(head, RIGHT_PX - 50 - width_px(outcome), bold=True)
+    write(axes, 20, top + 12, head, fontweight="bold")
+    write(axes, RIGHT_PX, top + 12, outcome, ha="right", style="italic")
+    rows = {lane: top + _HEAD_PX + lane_px * (index + 0.5) for index, lane in enumerate(lanes(strip))}
+    bottom = top + _HEAD_PX + lane_px * len(rows)
+    for (at, x), words in zip(places.items(), tick_words(instants, strip.holdings[0].from_s), strict=True):
+        axes.plot([x, x], [top + _HEAD_PX, bottom + 4], color="#b8b09a", linewidth=1.0, zorder=0)
+        if x == LEFT_PX:  # the first one has no room to its left
+            write(axes, x - 4, bottom + 16, cut(words, width), fontsize=12)
+        else:
+            write(axes, x, bottom + 16, cut(words, width - 6), fontsize=12, ha="center")
+    for (role, host), y in rows.items():
+        _label(axes, role, host, y, lane_px)
+        axes.plot([LEFT_PX, RIGHT_PX], [y, y], color="#b8b09a", linewidth=1.0, linestyle="dotted", zorder=0)
+    for holding in strip.holdings:
+        y = rows.get((holding.role, holding.holder), rows[lanes(strip)[-1]])
+        _bar(axes, holding, strip.tries, places, y, lane_px)
+
+
+def _label(axes: Axes, role: str, host: str, y: float, lane_px: float) -> None:
+    room = LEFT_PX - 40
+    if lane_px >= 46:
+        write(axes, 20, y - 10, role, fontweight="bold")
+        write(axes, 20, y + 10, cut(host, room))
+        return
+    write(axes, 20, y, role, fontweight="bold", fontsize=12)
+    wide = width_px(role, 12, bold=True) + 10
+    write(axes, 20 + wide, y, cut(host, room - wide, 12), fontsize=12)
+
+
+def _bar(
+    axes: Axes, holding: Holding, tries: Sequence[Try], places: dict[Instant, float], y: float, lane_px: float
+) -> None:
+    """Draw one bar in its parts: has it; waits after a try; has a copy too many; and how it ended."""
+    left, right = places[holding.begin], places[holding.end] if holding.end else RIGHT_PX
+    high = min(lane_px - 6, 34.0)
+    look: dict[str, Any] = {"facecolor": _OURS, "edgecolor": _OURS}
+    if holding.mailbox:
+        look = {"facecolor": "white", "edgecolor": _FILED, "hatch": "..."}
+        _part(axes, (left, right), y, high, ("in the mailbox", "filed"), look, _FILED)
+        return
+    shared = places[holding.passed] if holding.passed and holding.passed < (holding.end or _NEVER) else right
+    own = [t for t in tries if t.at in places and holding.begin < t.at < (holding.end or _NEVER)]
+    edges = [left, *(places[t.at] for t in own if places[t.at] < shared), shared]
+    for index, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+        words = ("is responsible", "responsible", "has it")
+        if index:  # RFC 5321 section 4.5.4.1: what could not be sent on waits in the queue
+            last = own[index - 1].words
+            words = (f"{last}: it waits", f"{last}: waits", "waits")
+        _part(axes, (start, end), y, high, words, look, "white")
+    if shared < right:
+        hatched = {"facecolor": "white", "edgecolor": _OURS, "hatch": "///"}
+        _part(axes, (shared, right), y, high, ("has it, too", "too", ""), hatched, INK)
+    if holding.ends.startswith("failed") and holding.end:
+        axes.plot([right], [y], marker="X", markersize=15, color=_FAILED, markeredgecolor="white", zorder=4)
+        write(axes, right + 16, y, cut("failed", RIGHT_PX - right - 20), fontweight="bold", color=_FAILED)
+
+
+_NEVER = Instant(float("inf"), 0)
+
+
+def _part(
+    axes: Axes, span: tuple[float, float], y: float, high: float, words: tuple[str, ...], look: dict[str, Any],
+    color: str,
+) -> None:  # fmt: skip
     from matplotlib.patches import Rectangle
 
-    color = STYLES["protected"].color if each.mailbox else STYLES["dns"].color
-    left = place(each.from_s)
-    right = max(end_x if each.to_s is None else place(each.to_s), left + SHORTEST_PX)
-    write(axes, 20, y - 8, cut(each.holder, LEFT_PX - 40, 14, bold=True), fontsize=14, fontweight="bold")
-    write(axes, 20, y + 14, "mailbox" if each.mailbox else "is responsible", fontsize=12, style="italic")
-    look: dict[str, Any] = {"facecolor": "white", "hatch": "xx"} if each.mailbox else {"facecolor": color}
-    axes.add_patch(Rectangle((left, y - 14), right - left, 28, edgecolor=color, linewidth=2.0, zorder=2, **look))
-    room = 1280 - 12 - (right + 10)
-    for number, line in enumerate(wrapped(each.ends, max(room, 130), 2, 12) if room > 110 else []):
-        write(axes, right + 10, y - 8 + 18 * number, line, fontsize=12, color=INK,
-              bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
+    left, right = span
+    axes.add_patch(Rectangle((left, y - high / 2), right - left, high, linewidth=1.6, zorder=2, **look))
+    fits = next((w for w in words if w and width_px(w, 12) <= right - left - 14 and high >= 22), "")
+    if fits:
+        box = {"facecolor": look["facecolor"], "edgecolor": "none", "pad": 1.5} if "hatch" in look else None
+        write(axes, (left + right) / 2, y, fits, fontsize=12, ha="center", color=color, zorder=5, bbox=box)
+    if "hatch" not in look:  # where one part ends and the next begins
+        axes.plot([right, right], [y - high / 2, y + high / 2], color="white", linewidth=2.0, zorder=3)
+
+
+def _foot(axes: Axes, found: Sequence[Strip], hidden: int) -> None:
+    notes = [
+        "Not to scale: each step to the right is an instant at which something changed. Times since the letter was sent.",
+        "The baton passes with the 250 after the dot; no 250 fills a mailbox (RFC 5321 section 4.1.1.4).",
+    ]
+    shared = [(h.end.at_s - h.passed.at_s) for s in found for h in s.holdings if h.end and h.passed and h.end > h.passed]
+    if shared:
+        notes.append(
+            f"Hatched /// : the 250 is on its way ({shared[0] * 1000:g} ms), and both have the letter. If it is lost, the "
+            "letter comes twice (RFC 1047)."
+        )
+    if any(h.passed and not h.end for s in found for h in s.holdings):
+        notes[-1] = "Hatched /// : the 250 never arrived. Both have the letter, and it may come twice (RFC 1047)."
+    if hidden:
+        rest = [name for strip in found[-hidden:] for name in strip.recipients]
+        notes[1] = f"… and {hidden} more way{'s' if hidden > 1 else ''}, to {', '.join(rest)}"
+    for number, line in enumerate(notes):
+        write(axes, 20, PAGE_HEIGHT - FOOT_PX + 36 + 27 * number, cut(line, PAGE_WIDTH - 40, 13), fontsize=13)
