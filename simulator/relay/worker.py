@@ -65,10 +65,13 @@ class Relay:
         first = True
         try:
             while not message.done:
-                if message.next_try_s is not None:
-                    await asyncio.sleep(max(0.0, message.next_try_s - self.loop.time()))
+                next_try_s = message.next_try_s
+                if next_try_s is not None:
+                    await asyncio.sleep(max(0.0, next_try_s - self.loop.time()))
                 message.attempts += 1
-                for domain, recipients in message.due(self.loop.time()).items():
+                # The clock rounds: it may wake us a trillionth early, and then nobody would ever be due.
+                now_s = max(self.loop.time(), next_try_s or 0.0)
+                for domain, recipients in message.due(now_s).items():
                     await self._send_to(message, domain, recipients)
                     if self.spool is not None:
                         self.spool.update(message)

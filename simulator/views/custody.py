@@ -7,6 +7,7 @@ beside half an hour in a queue.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from simulator.trace.trace import Trace
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["custody", "holdings", "overlaps"]
 
 MOST_STRIPS = 3
-MOST_INSTANTS = 9
-LEFT_PX, RIGHT_PX = 340.0, PAGE_WIDTH - 20
+MOST_INSTANTS = 8
+LEFT_PX, RIGHT_PX = 375.0, PAGE_WIDTH - 20
 TOP_PX, FOOT_PX = 48.0, 116.0
 _HEAD_PX, _TICKS_PX, _GAP_PX = 26.0, 30.0, 12.0
-_LANE_PX = (30.0, 62.0)
+_LANE_PX = (30.0, 92.0)
 """Height of a lane: at least, at most."""
+_BAR_PX = 44.0
 _OURS, _FILED, _FAILED = STYLES["dns"].color, STYLES["protected"].color, STYLES["readable"].color
 
 
@@ -71,11 +73,11 @@ def tick_words(instants: Sequence[Instant], start_s: float) -> list[str]:
         since_s = at.at_s - start_s
         gap_s = at.at_s - instants[index - 1].at_s if index else since_s
         if index and gap_s == 0:
-            told.append("same instant")
+            told.append("same time")
         elif index and since_s >= 60 and gap_s < 10:
             told.append(f"+{clock(gap_s)}")
         else:
-            told.append(clock(since_s))
+            told.append(clock(since_s).replace(" 00 s", ""))
     return told
 
 
@@ -88,34 +90,43 @@ def _draw_strip(axes: Axes, strip: Strip, top: float, lane_px: float, label: str
     width = (RIGHT_PX - LEFT_PX) / len(instants)
     places = {at: LEFT_PX + width * index for index, at in enumerate(instants)}
     head = f"{label}{', '.join(strip.recipients)}"
-    outcome = cut(strip.outcome, 700)
-    head = cut(head, RIGHT_PX - 50 - width_px(outcome), bold=True)
+    head = cut(head, max(420.0, RIGHT_PX - 60 - width_px(cut(strip.outcome, RIGHT_PX))), bold=True)
+    outcome = cut(strip.outcome, RIGHT_PX - 60 - width_px(head, bold=True))
     write(axes, 20, top + 12, head, fontweight="bold")
     write(axes, RIGHT_PX, top + 12, outcome, ha="right", style="italic")
     rows = {lane: top + _HEAD_PX + lane_px * (index + 0.5) for index, lane in enumerate(lanes(strip))}
     bottom = top + _HEAD_PX + lane_px * len(rows)
-    for (at, x), words in zip(places.items(), tick_words(instants, strip.holdings[0].from_s), strict=True):
+    for x, words in zip(places.values(), tick_words(instants, strip.holdings[0].from_s), strict=True):
         axes.plot([x, x], [top + _HEAD_PX, bottom + 4], color="#b8b09a", linewidth=1.0, zorder=0)
+        if width_px(words, 12) > width - 4 and words.count(" ") == 3:  # "30 min 01 s" in little room
+            words = words.rsplit(" ", 2)[0]
         if x == LEFT_PX:  # the first one has no room to its left
-            write(axes, x - 4, bottom + 16, cut(words, width), fontsize=12)
+            write(axes, x - 4, bottom + 16, cut(words, width, 12), fontsize=12)
         else:
-            write(axes, x, bottom + 16, cut(words, width - 6), fontsize=12, ha="center")
+            write(axes, x, bottom + 16, cut(words, width - 4, 12), fontsize=12, ha="center")
     for (role, host), y in rows.items():
         _label(axes, role, host, y, lane_px)
         axes.plot([LEFT_PX, RIGHT_PX], [y, y], color="#b8b09a", linewidth=1.0, linestyle="dotted", zorder=0)
+    copies = [places[h.begin] for h in strip.holdings if h.mailbox]
     for holding in strip.holdings:
-        y = rows.get((holding.role, holding.holder), rows[lanes(strip)[-1]])
+        if holding.mailbox:
+            place = copies.index(places[holding.begin])
+            filed = ("in the mailbox", "filed") if place == 0 else (f"{place + 1} copies",)
+            _part(axes, (copies[place], [*copies, RIGHT_PX][place + 1]), rows[lanes(strip)[-1]],
+                  min(lane_px - 6, _BAR_PX), filed, {"facecolor": "white", "edgecolor": _FILED, "hatch": "..."}, _FILED)
+            continue
+        y = rows[holding.role, holding.holder]
         _bar(axes, holding, strip.tries, places, y, lane_px)
 
 
 def _label(axes: Axes, role: str, host: str, y: float, lane_px: float) -> None:
-    room = LEFT_PX - 40
+    room = LEFT_PX - 28
     if lane_px >= 46:
         write(axes, 20, y - 10, role, fontweight="bold")
         write(axes, 20, y + 10, cut(host, room))
         return
     write(axes, 20, y, role, fontweight="bold", fontsize=12)
-    wide = width_px(role, 12, bold=True) + 10
+    wide = width_px(role, 12, bold=True) + 8
     write(axes, 20 + wide, y, cut(host, room - wide, 12), fontsize=12)
 
 
@@ -124,20 +135,20 @@ def _bar(
 ) -> None:
     """Draw one bar in its parts: has it; waits after a try; has a copy too many; and how it ended."""
     left, right = places[holding.begin], places[holding.end] if holding.end else RIGHT_PX
-    high = min(lane_px - 6, 34.0)
+    high = min(lane_px - 6, _BAR_PX)
     look: dict[str, Any] = {"facecolor": _OURS, "edgecolor": _OURS}
-    if holding.mailbox:
-        look = {"facecolor": "white", "edgecolor": _FILED, "hatch": "..."}
-        _part(axes, (left, right), y, high, ("in the mailbox", "filed"), look, _FILED)
-        return
     shared = places[holding.passed] if holding.passed and holding.passed < (holding.end or _NEVER) else right
-    own = [t for t in tries if t.at in places and holding.begin < t.at < (holding.end or _NEVER)]
+    within = [t for t in tries if holding.begin < t.at < (holding.end or _NEVER)]
+    own = [t for t in within if t.at in places]
+    hidden = len(within) - len(own)
     edges = [left, *(places[t.at] for t in own if places[t.at] < shared), shared]
-    for index, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for index, (start, end) in enumerate(pairwise(edges)):
         words = ("is responsible", "responsible", "has it")
         if index:  # RFC 5321 section 4.5.4.1: what could not be sent on waits in the queue
             last = own[index - 1].words
             words = (f"{last}: it waits", f"{last}: waits", "waits")
+            if index == 1 and hidden:
+                words = (f"{hidden + 1} tries: it waits", f"{hidden + 1} tries", "waits")
         _part(axes, (start, end), y, high, words, look, "white")
     if shared < right:
         hatched = {"facecolor": "white", "edgecolor": _OURS, "hatch": "///"}
@@ -168,19 +179,22 @@ def _part(
 
 def _foot(axes: Axes, found: Sequence[Strip], hidden: int) -> None:
     notes = [
-        "Not to scale: each step to the right is an instant at which something changed. Times since the letter was sent.",
+        "Not to scale: each step to the right is an instant at which something changed. Time counts from the sending.",
         "The baton passes with the 250 after the dot; no 250 fills a mailbox (RFC 5321 section 4.1.1.4).",
     ]
-    shared = [(h.end.at_s - h.passed.at_s) for s in found for h in s.holdings if h.end and h.passed and h.end > h.passed]
+    every = [holding for strip in found for holding in strip.holdings]
+    shared = [h.end.at_s - h.passed.at_s for h in every if h.end and h.passed and h.end > h.passed]
     if shared:
         notes.append(
-            f"Hatched /// : the 250 is on its way ({shared[0] * 1000:g} ms), and both have the letter. If it is lost, the "
-            "letter comes twice (RFC 1047)."
+            f"Hatched ///: the 250 is on its way ({shared[0] * 1000:.3g} ms), and both have the letter. If it is lost, "
+            "the letter comes twice (RFC 1047)."
         )
-    if any(h.passed and not h.end for s in found for h in s.holdings):
-        notes[-1] = "Hatched /// : the 250 never arrived. Both have the letter, and it may come twice (RFC 1047)."
+    if any(h.passed and not h.end for h in every):
+        notes[-1] = "Hatched ///: the 250 never arrived. Both have the letter, and it may come twice (RFC 1047)."
+    elif any(sum(h.mailbox for h in strip.holdings) > 1 for strip in found):
+        notes[-1] = "Hatched ///: both have the letter. A 250 was lost, so it was sent again: two copies (RFC 1047)."
     if hidden:
-        rest = [name for strip in found[-hidden:] for name in strip.recipients]
+        rest = dict.fromkeys(name for strip in found[-hidden:] for name in strip.recipients)
         notes[1] = f"… and {hidden} more way{'s' if hidden > 1 else ''}, to {', '.join(rest)}"
     for number, line in enumerate(notes):
         write(axes, 20, PAGE_HEIGHT - FOOT_PX + 36 + 27 * number, cut(line, PAGE_WIDTH - 40, 13), fontsize=13)

@@ -22,7 +22,7 @@ from simulator.trace.events import (
     RecipientResult,
     Reply,
 )
-from simulator.trace.trace import Trace
+from simulator.trace.trace import ConnectionLog, Trace
 from simulator.views.hops import Hop
 from simulator.views.lettering import clock
 
@@ -102,8 +102,7 @@ def strips(trace: Trace) -> tuple[Strip, ...]:
         named = [e.recipients for e in own if isinstance(e, (MessageComposed, MessageAccepted))]
         for recipient in dict.fromkeys(name for names in named for name in names):
             strip = _Way(trace, own, message, recipient).strip()
-            ways = tuple(replace(h, holder="") if h.mailbox else h for h in strip.holdings)
-            key = message, ways, strip.tries, strip.outcome
+            key = message, _way(strip), strip.outcome
             found = grouped.get(key)
             grouped[key] = _joined(found, strip) if found else strip
     if not grouped:
@@ -157,6 +156,15 @@ def alt_text(found: Sequence[Strip]) -> str:
     return "Who is responsible for the message, and when. " + " ".join(told)
 
 
+def _way(strip: Strip) -> tuple[object, ...]:
+    """Return what two recipients with the same way have in common: all but the numbers of their own events."""
+    held = [
+        (h.role, "" if h.mailbox else h.holder, h.from_s, h.to_s, h.passed and h.passed.at_s, h.ends)
+        for h in strip.holdings
+    ]
+    return (*held, *((t.at.at_s, t.words) for t in strip.tries))
+
+
 def _joined(one: Strip, other: Strip) -> Strip:
     """Put two recipients of the same way into one strip."""
     both = tuple(
@@ -183,7 +191,7 @@ class _Way:
         found = [self._first()]
         self.start_s = found[0].from_s
         for event in self.accepted:
-            log = self.trace.connections.get(event.connection or 0)
+            log = self._log(event)
             role = _ROLES.get(log.server_port if log else 25, "mail exchanger")
             found.append(self._holding(role, event.host, _instant(event), event.connection))
             stored = self._filed(event.connection, event.number)
@@ -199,12 +207,17 @@ class _Way:
         return Strip(message=self.message, recipients=(self.recipient,), holdings=tuple(found), tries=tries,
                      outcome=self._outcome(found))  # fmt: skip
 
+    def _log(self, event: MessageAccepted) -> ConnectionLog | None:
+        return self.trace.connections.get(event.connection or 0)
+
     def _first(self) -> Holding:
         if self.composed:
             event = self.composed[0]
             self.start_s = event.at_s
             return self._holding("mail program", event.host, _instant(event), None)
-        log = self.trace.connections[self.accepted[0].connection or 0]
+        log = self._log(self.accepted[0])
+        if log is None:
+            return self._holding("sending host", "unknown", Instant(self.accepted[0].at_s, 0), None)
         role: Role = "mail program" if log.server_port in _ROLES else "sending host"
         self.start_s = log.opened_s
         return self._holding(role, log.client_host, Instant(log.opened_s, 0), None)
@@ -212,7 +225,7 @@ class _Way:
     def _holding(self, role: Role, host: str, begin: Instant, connection: int | None) -> Holding:
         taken = [
             e for e in self.accepted
-            if e.number > begin.number and self.trace.connections[e.connection or 0].client_host == host
+            if e.number > begin.number and (log := self._log(e)) and log.client_host == host
         ]  # fmt: skip
         passed = _instant(taken[0]) if taken else None
         ends: list[tuple[Instant, str]] = [(at, "has heard the 250") for e in taken if (at := self.heard[e.number])]
@@ -246,7 +259,7 @@ class _Way:
         last = max(found, key=lambda h: h.begin)
         if last.end is None:
             return f"at {last.holder}: {last.ends}"
-        return f"{last.ends}, at {last.holder}"
+        return last.ends.replace("failed,", f"failed at {last.holder},", 1)
 
 
 def _instant(event: Event) -> Instant:
@@ -257,4 +270,4 @@ def _failed(event: RecipientResult, role: Role) -> str:
     said = " ".join(str(part) for part in (event.code, event.enhanced, event.text) if part)
     # RFC 5321 section 6.1: a server that has said 250 must not lose a message without a word
     told = "the user sees it at once" if role == "mail program" else "the sender must be told"
-    return f"failed ({said}): {told}"
+    return f"failed, and {told}: {said}"
