@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from benchmarks import growth, journeys, startup
+from benchmarks import booting, growth, journeys, looking, serving, startup
 from benchmarks.measure import Line, machine, table
 
 
@@ -22,6 +22,9 @@ def main() -> int:
         ("cold start", startup.measure(turns)),
         ("journeys per second", journeys.measure(count, turns)),
         ("growth", growth.measure(messages)),
+        ("boot", booting.measure(100 if quick else 1000)),
+        ("serve", serving.measure(20 if quick else 500, turns)),
+        ("looking", looking.measure(quick)),
     ]
     lines: list[Line] = []
     for name, step in steps:
