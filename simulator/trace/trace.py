@@ -95,6 +95,7 @@ class Trace:
         self.header = dict(header)
         self.connections = {connection.number: connection for connection in connections}
         self.events = tuple(sorted(events, key=lambda event: event.number))
+        self._by_connection: dict[int, tuple[Event, ...]] | None = None
         self.spoken: dict[tuple[int, str], tuple[tuple[int, ...], tuple[Any, ...]]] = {}
         """What readers have read out of the octets already: (connection, end) -> (stream lengths, events)."""
 
@@ -116,6 +117,16 @@ class Trace:
             for event in self.events
             if isinstance(event, kind) and all(getattr(event, name) == value for name, value in wanted.items())
         ]
+
+    def events_of(self, connection: int) -> tuple[Event, ...]:
+        """Return the recorded events of one connection."""
+        if self._by_connection is None:
+            found: dict[int, list[Event]] = {}
+            for event in self.events:
+                if event.connection is not None:
+                    found.setdefault(event.connection, []).append(event)
+            self._by_connection = {number: tuple(events) for number, events in found.items()}
+        return self._by_connection.get(connection, ())
 
     def event(self, number: int) -> Event:
         """Return one recorded event by its number. Raises KeyError."""

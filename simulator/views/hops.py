@@ -62,7 +62,7 @@ class Hop:
     @cached_property
     def events(self) -> tuple[Event, ...]:
         """Recorded events of this connection."""
-        return tuple(e for e in self.trace.events if e.connection == self.log.number)
+        return self.trace.events_of(self.log.number)
 
     @cached_property
     def tls(self) -> TlsEstablished | None:

@@ -157,3 +157,14 @@ def test_a_huge_letter_does_not_make_a_huge_page(mode):
     with Internet(medium="memory") as net:
         trace = net.send("A line of the letter\nQUIT now\n" * 10_000, mode=mode, **ENVELOPE).trace
     assert len(page(trace)) < 600_000
+
+
+def test_a_long_trace_offers_few_lenses_and_costs_no_square():
+    with Internet(medium="memory") as net:
+        for _ in range(25):
+            net.send("x", sender="alice@alice.example", to="bob@bob.example")
+        trace = net.trace()
+    whole = player_data(trace, lens="listener:7")
+    names = {lens["name"] for part in whole["parts"] for lens in part["lenses"]}
+    assert len(names) <= 40
+    assert {"everything", "listener", "listener:7", "operator:mx.bob.example"} <= names

@@ -65,7 +65,7 @@ class _Parts:
 
     def __init__(self, trace: Trace, found: Sequence[Step], stops: Sequence[tuple[int, Ask]], chosen: Lens) -> None:
         self.trace, self.steps, self.stops = trace, found, stops
-        self.lenses = lenses(trace)
+        self.lenses = _lenses_to_offer(trace, chosen)
         self.chosen = chosen
         self.positions = place_hosts(trace)
         self.columns = columns(trace, found)
@@ -270,6 +270,19 @@ def columns(trace: Trace, found: Sequence[Step]) -> list[str]:
             places = [ordered.index(host) for host in ((log.client_host, log.server_host) if log else ends)]
             ordered.insert(min(places) + 1, BOX)
     return ordered if BOX in ordered or all(BOX not in (s.from_host, s.to_host) for s in found) else [*ordered, BOX]
+
+
+MOST_LENSES = 40
+"""With more of them nobody finds one in a list, and a long trace would cost its square."""
+
+
+def _lenses_to_offer(trace: Trace, chosen: Lens) -> tuple[Lens, ...]:
+    """Return the lenses that a page offers: of very many links, the listener on all of them only."""
+    found = lenses(trace)
+    if len(found) <= MOST_LENSES:
+        return found
+    general = [lens for lens in found if not (lens.kind == "listener" and lens.where) or lens == chosen]
+    return tuple(general[:MOST_LENSES] if chosen in general[:MOST_LENSES] else [*general[: MOST_LENSES - 1], chosen])
 
 
 def lens_words(lens: Lens, trace: Trace, found: Sequence[Step]) -> tuple[str, str]:
