@@ -16,7 +16,17 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="some seconds, to see that it works; the figures mean little"
     )
-    quick = parser.parse_args().quick
+    parser.add_argument("--course", action="store_true", help="only the notebooks: seconds of each, and of all")
+    parser.add_argument("--kernels", action="store_true", help="only thirty kernels of one unit at once")
+    chosen = parser.parse_args()
+    if chosen.course or chosen.kernels:
+        from benchmarks import course  # it needs Jupyter, and a system that counts the memory of children
+
+        print(f"{machine()}.\n")
+        found = list(course.measure()) if chosen.course else []
+        print(table([*found, *(course.measure_kernels() if chosen.kernels else ())]))
+        return 0
+    quick = chosen.quick
     turns, count, messages = (1, 10, 60) if quick else (7, 100, 10_000)
     steps: list[tuple[str, Iterator[Line]]] = [
         ("cold start", startup.measure(turns)),

@@ -147,6 +147,16 @@ QUIZ = (
         unseen=True,
     ),
     Question(
+        "A letter says To: all-members@club.example, and it lies in Bob's mailbox. How did it get there?",
+        (
+            Option("His server looked up who all-members are in the To field.", "Servers do not ask the To field anything."),
+            Option("RCPT named Bob; the To field is only text for the reader.", "So mailing lists work (RFC 5321 section 3.9).", True),
+            Option("By mistake: To has to name the receiver.", "No rule says so: blind copies would be impossible."),
+        ),
+        "LO3",
+        unseen=True,
+    ),
+    Question(
         "Which octets end a letter?",
         (
             Option("LF . LF", "A bare LF is no line end; taking it for one makes 'smuggling' possible (RFC 5321 section 2.3.8)."),
