@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import UsageError
+from simulator.protocol.message import dot_unstuff
 from simulator.protocol.visible import readable
-from simulator.trace.events import Command, MessageData, RecipientResult, Reply
+from simulator.trace.events import Command, MessageData, MessageStored, RecipientResult, Reply
 from simulator.trace.trace import Trace
-from simulator.views.hops import hops
-from simulator.views.lettering import INK, PAGE_HEIGHT, cut, new_page, wrapped, write
+from simulator.views.hops import Hop, hops
+from simulator.views.lettering import PAGE_HEIGHT, cut, new_page, width_px, wrapped, write
 from simulator.views.network_map import GROUND, STYLES
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_RECIPIENTS = 9
 FIELDS = ("From", "To", "Cc", "Subject")
+ONLY_ENVELOPE = "in the envelope, not in the letter"
+ONLY_LETTER = "in the letter, not in the envelope"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,16 @@ class Slip:
     answer: str
     """The first line of the reply to RCPT."""
     result: str
-    """"delivered", "deferred" or "failed"; "" when nothing is known."""
+    """"delivered", "relayed", "deferred" or "failed"; "" when nothing is known."""
     in_letter: bool
     """True when the letter's To or Cc names it, too."""
+    mailbox: str = ""
+    """Where the copy was stored; "" when it was not, or when the trace does not tell."""
+
+    @property
+    def target(self) -> str:
+        """Where the arrow points: the mailbox, or in a word what became of it; "" for no arrow."""
+        return self.mailbox or self.result
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,45 +56,70 @@ class EnvelopeAndLetter:
     """Addresses that To or Cc name and the envelope does not."""
 
 
+@dataclass(slots=True)
+class _Said:
+    """The first transaction of one connection that named a recipient."""
+
+    sender: str = ""
+    answers: dict[str, str] = field(default_factory=dict)
+    """Recipient -> first line of the reply, in the order of the RCPT commands."""
+    letter: bytes | None = None
+    message: str | None = None
+
+
 def envelope_and_letter(trace: Trace) -> EnvelopeAndLetter:
     """Read the envelope and the header of the first message of a trace. Raises UsageError when nobody said RCPT."""
-    for hop in hops(trace):
-        sender, answers, order, letter = "", dict[str, str](), list[str](), b""
-        asked: list[str] = []
-        for event in hop.spoken:
-            octets = trace.octets(event.span)
-            if isinstance(event, Command) and event.verb == "MAIL":
-                sender = _path(octets)
-            elif isinstance(event, Command) and event.verb == "RCPT":
-                asked.append(_path(octets))
-                order.append(_path(octets))
-            elif isinstance(event, Reply) and event.verb == "RCPT" and asked:
-                answers[asked.pop(0)] = (readable(octets) or [""])[0]
-            elif isinstance(event, MessageData):
-                letter = octets
-        if order:
-            return _read(trace, sender, list(dict.fromkeys(order)), answers, letter)
-    raise UsageError("There is no envelope in this trace: nobody said RCPT.")
+    said = [each for each in (_transaction(hop) for hop in hops(trace)) if each.answers]
+    if not said:
+        raise UsageError("There is no envelope in this trace: nobody said RCPT.")
+    # A mail program may have tried in vain before: at another port, or without signing in.
+    return _read(trace, next((each for each in said if each.letter is not None), said[0]))
 
 
-def _read(
-    trace: Trace, sender: str, recipients: list[str], answers: dict[str, str], letter: bytes
-) -> EnvelopeAndLetter:
-    header = BytesHeaderParser().parsebytes(letter.partition(b"\r\n\r\n")[0])
-    fields = {name: " ".join(str(header.get(name, "")).split()) for name in FIELDS}
-    named = [address for _, address in getaddresses([fields["To"], fields["Cc"]]) if address]
+def _transaction(hop: Hop) -> _Said:
+    said, asked = _Said(), list[str]()
+    for event in hop.spoken:
+        octets = hop.trace.octets(event.span)
+        if isinstance(event, Reply):
+            if event.verb == "RCPT" and asked:
+                recipient = asked.pop(0)
+                said.answers[recipient] = said.answers.get(recipient) or (readable(octets) or [""])[0]
+        elif said.letter is not None:
+            break  # RFC 5321 section 4.1.1.4: the end of the data ends the transaction
+        elif isinstance(event, MessageData):
+            said.letter = dot_unstuff(octets)
+        elif isinstance(event, Command) and event.verb in ("MAIL", "RSET"):
+            said, asked = _Said(_path(octets) if event.verb == "MAIL" else ""), []
+        elif isinstance(event, Command) and event.verb == "RCPT":
+            asked.append(_path(octets))
+            said.answers.setdefault(asked[-1], "")
+            said.message = hop.log.message_at(event.number)
+    return said
+
+
+def _read(trace: Trace, said: _Said) -> EnvelopeAndLetter:
+    header = BytesHeaderParser().parsebytes((said.letter or b"").partition(b"\r\n\r\n")[0])
+    fields = {name: ", ".join(" ".join(str(value).split()) for value in header.get_all(name, [])) for name in FIELDS}
+    named = list(dict.fromkeys(address for _, address in getaddresses([fields["To"], fields["Cc"]]) if address))
     known = {address.lower() for address in named}
-    results = _results(trace)
-    slips = tuple(Slip(r, answers.get(r, ""), results.get(r, ""), r.lower() in known) for r in recipients)
-    envelope = {recipient.lower() for recipient in recipients}
-    return EnvelopeAndLetter(sender, slips, fields, tuple(a for a in named if a.lower() not in envelope))
+    results = _results(trace, said.message)
+    slips = tuple(
+        Slip(recipient, answer, result, recipient.lower() in known, mailbox)
+        for recipient, answer in said.answers.items()
+        for result, mailbox in [results.get(recipient.lower(), ("", ""))]
+    )
+    envelope = {recipient.lower() for recipient in said.answers}
+    return EnvelopeAndLetter(said.sender, slips, fields, tuple(a for a in named if a.lower() not in envelope))
 
 
-def _results(trace: Trace) -> dict[str, str]:
-    results: dict[str, str] = {}
+def _results(trace: Trace, message: str | None) -> dict[str, tuple[str, str]]:
+    """Return recipient -> (last result, mailbox). Delivered is final; "relayed" is the same, seen one hop before."""
+    results: dict[str, tuple[str, str]] = {}
+    stored = {event.number: event.mailbox for event in trace.of(MessageStored)}
     for event in trace.of(RecipientResult):
-        if event.result != "relayed" and results.get(event.recipient) != "delivered":
-            results[event.recipient] = event.result
+        name = event.recipient.lower()
+        if (message is None or event.message == message) and results.get(name, ("",))[0] != "delivered":
+            results[name] = event.result, stored.get(event.cause or 0, "")
     return results
 
 
@@ -93,17 +128,19 @@ def _path(octets: bytes) -> str:
 
 
 def envelope_arrows(trace: Trace) -> tuple[tuple[str, str], ...]:
-    """Return (recipient of the envelope, what became of it): the arrows of the figure. The letter has no part in it."""
-    return tuple((slip.recipient, slip.result) for slip in envelope_and_letter(trace).slips)
+    """Return (recipient of the envelope, mailbox or what became of it): the arrows. The letter has no part in it."""
+    return tuple((slip.recipient, slip.target) for slip in envelope_and_letter(trace).slips if slip.target)
 
 
 def alt_text(found: EnvelopeAndLetter) -> str:
     """Describe the figure in words."""
     slips = "; ".join(
-        f"{slip.recipient}: {slip.result or 'nothing known'}" + ("" if slip.in_letter else ", not named in the letter")
+        f"{slip.recipient}: {slip.result or 'nothing known'}"
+        + (f" to {slip.mailbox}" if slip.mailbox not in ("", slip.recipient) else "")
+        + ("" if slip.in_letter else f", {ONLY_ENVELOPE}")
         for slip in found.slips
     )
-    extra = f" Named in the letter only: {', '.join(found.only_in_letter)}." if found.only_in_letter else ""
+    extra = "".join(f" {address}: {ONLY_LETTER}." for address in found.only_in_letter)
     return f"Envelope from {found.sender or '<>'} to {slips}. The letter says To: {found.fields['To']}.{extra}"
 
 
@@ -114,23 +151,20 @@ def envelope(trace: Trace) -> Figure:
     _panel(axes, 20, 400, "the letter: read by people")
     _panel(axes, 450, 450, "the envelope: read by servers")
     _panel(axes, 1010, 250, "what became of it")
-    y = 150.0
-    for name in FIELDS:
-        if found.fields[name]:
-            for line in wrapped(f"{name}: {found.fields[name]}", 360, 3, 14):
-                write(axes, 40, y, line, fontsize=14)
-                y += 24
-            y += 12
-    for address in found.only_in_letter[:4]:
-        y += 10
-        write(axes, 40, y, cut(address, 360, 13), fontsize=13, color=STYLES["readable"].color, fontweight="bold")
-        write(axes, 40, y + 22, "in the letter, not in the envelope", fontsize=12.5, style="italic")
-        y += 46
+    _letter(axes, found)
     write(axes, 470, 150, cut(f"MAIL FROM:<{found.sender}>", 410, 14), fontsize=14)
     shown = found.slips[:MOST_RECIPIENTS]
     gap = min(74.0, (PAGE_HEIGHT - 290) / max(1, len(shown)))
+    places: dict[str, float] = {}
     for number, slip in enumerate(shown):
-        _slip(axes, slip, 200 + number * gap)
+        y = 200 + number * gap
+        _slip(axes, slip, y, gap)
+        if slip.target:
+            first = slip.mailbox.lower() not in places  # one mailbox may have several names
+            end = places.setdefault(slip.mailbox.lower(), y) if slip.mailbox else y
+            _arrow(axes, slip, y, end)
+            if first or not slip.mailbox:
+                _outcome(axes, slip, end)
     if len(found.slips) > len(shown):
         write(axes, 470, PAGE_HEIGHT - 62, f"and {len(found.slips) - len(shown)} more recipients", fontsize=13)
     return figure
@@ -146,19 +180,62 @@ def _panel(axes: Any, x: float, width: float, title: str) -> None:
     write(axes, x + 20, 112, title, fontsize=15, fontweight="bold")
 
 
-def _slip(axes: Any, slip: Slip, y: float) -> None:
-    good = slip.result == "delivered"
-    look = STYLES["protected" if good else "failed"]
+def _letter(axes: Any, found: EnvelopeAndLetter) -> None:
+    y, bottom, step = 150.0, PAGE_HEIGHT - 60, 56.0
+    for name in FIELDS:
+        if found.fields[name]:
+            for line in wrapped(f"{name}: {found.fields[name]}", 360, 3, 14):
+                write(axes, 40, y, line, fontsize=14)
+                y += 24
+            y += 12
+    room = max(1, int((bottom - y) // step))
+    extra = found.only_in_letter
+    shown = extra if len(extra) <= room else extra[: room - 1]
+    for address in shown:
+        y += 10
+        write(axes, 40, y, cut(address, 360, 13, bold=True), fontsize=13, color=STYLES["readable"].color,
+              fontweight="bold")  # fmt: skip
+        write(axes, 40, y + 22, ONLY_LETTER, fontsize=12.5, style="italic")
+        y += step - 10
+    if len(extra) > len(shown):
+        write(axes, 40, y + 10, f"and {len(extra) - len(shown)} more {ONLY_LETTER}", fontsize=12.5, style="italic")
+
+
+def _slip(axes: Any, slip: Slip, y: float, gap: float) -> None:
     write(axes, 470, y, cut(f"RCPT TO:<{slip.recipient}>", 410, 14), fontsize=14)
-    note = slip.answer if slip.in_letter else f"{slip.answer[:3]}; in the envelope, not in the letter"
-    color = INK if slip.in_letter else STYLES["readable"].color
-    write(axes, 470, y + 21, cut(note, 410, 12), fontsize=12, style="italic", color=color)
-    if slip.result:
-        arrow = {"arrowstyle": "-|>", "color": look.color, "linestyle": look.line, "linewidth": 2.6}
-        axes.annotate("", xy=(1024, y), xytext=(896, y), zorder=3, arrowprops=arrow)
-        where = slip.recipient if good else slip.result
-        write(axes, 1034, y, cut(where, 216, 13, bold=True), fontsize=13, color=look.color, fontweight="bold")
-        write(axes, 1034, y + 21, _WHAT_NOW.get(slip.result, ""), fontsize=12, style="italic")
+    color = STYLES["readable"].color
+    if slip.in_letter or gap >= 66:
+        write(axes, 470, y + 21, cut(slip.answer or "no reply", 410, 12), fontsize=12, style="italic")
+        if not slip.in_letter:
+            write(axes, 470, y + 41, ONLY_ENVELOPE, fontsize=12, style="italic", color=color)
+    else:  # no room for a third line
+        answer = cut(slip.answer or "no reply", 406 - width_px(f"; {ONLY_ENVELOPE}", 12), 12)
+        write(axes, 470, y + 21, f"{answer}; {ONLY_ENVELOPE}", fontsize=12, style="italic", color=color)
 
 
-_WHAT_NOW = {"delivered": "mailbox", "deferred": "waits in the queue", "failed": "the sender is told"}
+def _arrow(axes: Any, slip: Slip, y: float, end: float) -> None:
+    from matplotlib.lines import Line2D
+
+    look = STYLES["protected" if slip.result == "delivered" else "failed"]
+    share = 108 / 124  # of the way is line, the rest is head
+    stop = y + (end - y) * share
+    axes.add_line(Line2D([900, 1008], [y, stop], color=look.color, linestyle=look.line, linewidth=2.6, zorder=3))
+    head = {"arrowstyle": "-|>", "color": look.color, "linewidth": 1.0, "mutation_scale": 20}
+    head |= {"shrinkA": 0, "shrinkB": 0}
+    # By itself: at the end of a dashed line the head would be dashed, too.
+    axes.annotate("", xy=(1024, end), xytext=(1008, stop), zorder=4, arrowprops=head)
+
+
+def _outcome(axes: Any, slip: Slip, y: float) -> None:
+    look = STYLES["protected" if slip.result == "delivered" else "failed"]
+    write(axes, 1034, y, cut(slip.target, 216, 13, bold=True), fontsize=13, color=look.color, fontweight="bold")
+    words = "mailbox" if slip.mailbox else _WHAT_NOW.get(slip.result, "")
+    write(axes, 1034, y + 21, cut(words, 216, 12), fontsize=12, style="italic")
+
+
+_WHAT_NOW = {
+    "delivered": "in a mailbox",
+    "relayed": "taken by the next server",
+    "deferred": "waits in the queue",
+    "failed": "the sender is told",
+}
