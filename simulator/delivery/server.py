@@ -64,9 +64,10 @@ class MxHandler:
         content = remove_field(envelope.content, "Return-Path")  # RFC 5321 section 4.4: only final delivery makes one
         content = prepend(content, "Received", received(session, envelope, self.host, queue_id, self.now()))
         content = prepend(content, "Return-Path", f"<{reverse_path}>")
-        boxes: dict[str, str] = {}
+        boxes: dict[str, list[str]] = {}
         for recipient in envelope.recipients:  # one copy per mailbox, however many names it was addressed by
-            boxes.setdefault(self.recipients.mailbox(recipient.address) or "", str(recipient.address))
+            mailbox = self.recipients.mailbox(recipient.address) or ""
+            boxes.setdefault(mailbox, []).append(str(recipient.address))
         try:
             for mailbox in boxes:
                 self.mailboxes[mailbox].deliver(content, queue_id, durable=self.durable)
@@ -75,18 +76,19 @@ class MxHandler:
                 452, "4.3.1", "The mailbox cannot be written now; try again later"
             )  # RFC 5321 section 4.2.3
         accepted = accept(self.loop.recorder, session, envelope, self.host, queue_id, ("Return-Path", "Received"))
-        for mailbox, address in boxes.items():
+        for mailbox, addresses in boxes.items():
             stored = self._record(MessageStored, session, accepted, mailbox=mailbox, size_octets=len(content))
-            self._record(
-                RecipientResult,
-                session,
-                stored,
-                recipient=address,
-                result="delivered",
-                code=250,
-                enhanced="2.0.0",
-                by=self.host,
-            )
+            for address in dict.fromkeys(addresses):
+                self._record(
+                    RecipientResult,
+                    session,
+                    stored,
+                    recipient=address,
+                    result="delivered",
+                    code=250,
+                    enhanced="2.0.0",
+                    by=self.host,
+                )
         return Response(250, "2.0.0", f"Delivered as {queue_id}")
 
     def _record(self, kind: type[Event], session: Session, cause: int, **facts: Any) -> int:

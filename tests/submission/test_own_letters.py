@@ -92,3 +92,12 @@ def test_a_bare_line_feed_in_a_letter_becomes_no_second_letter(net):
 def test_what_send_does_not_know_is_told(net):
     with pytest.raises(UsageError, match="tls_version"):
         net.send("x", colour="red", **ENVELOPE)
+
+
+def test_two_names_for_one_mailbox_are_both_delivered_by_one_copy(net):
+    journey = net.send("x", sender="alice@alice.example", to=["bob@bob.example", "bob+lists@bob.example"])
+    assert {name: outcome.result for name, outcome in journey.outcomes.items()} == {
+        "bob@bob.example": "delivered", "bob+lists@bob.example": "delivered",
+    }  # fmt: skip
+    assert len(net.inbox("bob@bob.example")) == 1
+    assert journey.mailboxes == ("bob@bob.example",)
